@@ -36,7 +36,7 @@ static bool asks_for_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
-/* Commands of two words, where the second is missing, unknown or --help. */
+/* Handles a command of two words whose second word is missing, unknown or --help. Returns the exit status. */
 static int run_group(int argc, char **argv)
 {
     size_t n = strlen(argv[1]);
@@ -121,7 +121,7 @@ int main(int argc, char **argv)
     blas_init(argv);
     signal(SIGXFSZ, SIG_IGN);       /* a file beyond a limit is an error of write() */
     int status = dispatch(argc, argv, &name);
-    /* A command may have succeeded, and its output may be lost on a full disk. The status is 1 then. */
+    /* If output was lost, for example on a full disk, the status is 1 although the command succeeded. */
     errno = EIO;                    /* if an earlier write failed, its errno is gone */
     if (status != 0 || (fflush(stdout) == 0 && !ferror(stdout)))
         return status;

@@ -55,21 +55,21 @@ static const json_t *find(const json_t *webhooks, const char *id)
     return NULL;
 }
 
-/* Returns true if the webhook has acknowledged the last event of the alert that it asks for. Times of one format compare as
- * texts. */
+/* Returns true if the webhook has acknowledged the last of the alert's events that it subscribes to. Times have one format, so
+ * they compare as texts. */
 static bool has_taken(const json_t *webhook, const json_t *alert)
 {
     bool closed = has_text(json_object_get(webhook, "events"), "alert.closed");
     return strcmp(text_of(webhook, "newest_delivered"), text_of(alert, closed ? "closed" : "opened")) >= 0;
 }
 
-/* Returns true if nothing more is to be waited for. */
+/* Returns true if the webhook took the alert, or cannot take it any more. */
 static bool is_settled(const json_t *webhook, const json_t *alert)
 {
     return !webhook || json_is_object(json_object_get(webhook, "disabled")) || has_taken(webhook, alert);
 }
 
-/* Returns true if the webhook took the alert. */
+/* Prints the outcome at the webhook. Returns true if it took the alert. */
 static bool print_webhook(const json_t *webhook, const char *id, const json_t *alert, double took_s)
 {
     if (!webhook) {

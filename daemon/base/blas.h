@@ -15,7 +15,7 @@
  * The wanted kernels follow from the CPU's flags (AVX-512 F, BW, DQ, VL and CD: SKYLAKEX; AVX2 and FMA: HASWELL) and from
  * MEMAED_CPU (c, avx2, avx512). If OpenBLAS chose others, or was not held to one thread, the function sets the
  * environment and executes the program again with argv.
- * The process keeps its id, so systemd's notification still fits. An OPENBLAS_CORETYPE that is already set, by the user or
+ * The process keeps its id, so systemd still accepts its notifications. An OPENBLAS_CORETYPE that is already set, by the user or
  * by this function, is kept. If executing fails, the program continues with the kernels that it has.
  *
  * Then sets one thread a call, because the program's own threads share the work. */

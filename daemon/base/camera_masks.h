@@ -8,7 +8,7 @@
 
 struct camera_masks {
     const char *config_file, *camera;   /* of the options; NULL: not given */
-    struct config *config;              /* holds the reference of zones */
+    struct config *config;              /* owns zones */
     const struct zones *zones;          /* NULL: none */
 };
 
@@ -18,7 +18,7 @@ struct camera_masks {
      .help = "A configuration. With --camera: what the masks of that camera cover does not count. Its models need not exist."}, \
     {"camera", 0, OPTION_TEXT(type, field.camera), .argument = "NAME", .help = "The camera in --config."}
 
-/* Exit status 0, or that of command_misuse(): one option is given without the other. */
+/* Returns 0, or the exit status of command_misuse() if one option is given without the other. */
 int camera_masks_check(const struct camera_masks *masks, const struct command *command);
 /* Reads the configuration, if one is given. 0, or a negative errno with the cause in err; faults of the configuration go to
  * standard error, too. */

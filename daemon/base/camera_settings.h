@@ -1,5 +1,5 @@
-/* The settings by which a configured camera's source is read. `run` and `learn --camera` share them, so that a model is learned
- * from the stream that it will watch. Pure, any thread. */
+/* The settings by which a configured camera's source is read. `run` and `learn --camera` share them, so a model learns from the
+ * stream that it will watch. Pure, any thread. */
 #ifndef MEMAED_DAEMON_BASE_CAMERA_SETTINGS_H
 #define MEMAED_DAEMON_BASE_CAMERA_SETTINGS_H
 
@@ -16,11 +16,11 @@ struct source_options camera_settings_source(const struct config_camera *camera)
  * of. */
 bool camera_settings_has_audio(const struct config_camera *camera);
 
-/* Options for the stream that is kept for clips (evidence.source): packets alone, with the camera's user and password unless its
- * URL names a user itself, and with audio where that is kept. */
+/* Options for the stream that is kept for clips (evidence.source): packets alone, with audio if evidence.audio asks for it. User
+ * and password are the camera's, unless the stream's URL names a user. */
 struct source_options camera_settings_kept_source(const struct config_camera *camera);
 
-/* The source is a file or folder of this machine: its end is no loss of the camera. */
+/* Returns true if the source is a file or folder of this machine. Its end does not count as a loss of the camera. */
 bool camera_settings_is_local_file(const struct config_camera *camera);
 
 #endif

@@ -17,7 +17,7 @@ enum {
     DESCRIPTORS_BASE = 32,
 };
 
-/* The most that a configuration with so many cameras and webhooks needs, beside a web server that needs `web`. */
+/* Returns how many a configuration with this many cameras and webhooks needs at most. The web server needs `web` of them. */
 size_t descriptors_needed(size_t cameras, size_t webhooks, size_t web);
 
 /* Raises the soft limit (RLIMIT_NOFILE) to the hard one. Where that fails, the soft limit stays as it is. */

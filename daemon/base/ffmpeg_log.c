@@ -16,8 +16,8 @@ static void log_named(int priority, const char *camera, const char *text)
         log_event(priority, "ffmpeg", "text", text, NULL);
 }
 
-/* FFmpeg logs a line or more for each broken frame. In each period of 10 s the first 20 lines are logged; the next line
- * after it reports how many were left out. FFmpeg's errors are logged as warnings, because they concern one camera. */
+/* FFmpeg logs a line or more for each broken frame, so their number is limited. FFmpeg's errors are logged as warnings, because
+ * they concern one camera. */
 static void log_as_event(int priority, const char *camera, const char *text)
 {
     enum { SECONDS = 10, LINES = 20 };

@@ -5,7 +5,7 @@
 #include "core/health/health.h"
 #include "io/video/source.h"
 
-/* luma is borrowed. anew: times begin anew with it. */
+/* luma is borrowed. anew: the times begin anew with this picture. */
 static inline struct health_picture health_picture_of(const uint8_t *luma, const struct source_frame *frame, bool anew)
 {
     const struct source_chroma *chroma = &frame->chroma;

@@ -1,5 +1,5 @@
 /* The isolation of a command's sources: each is read in a process of its own (io/capture/capture.h), or all in the command's.
- * One for the whole program. Main's thread opens and closes it; any thread may read sources in between. */
+ * There is one for the whole program. Main's thread opens and closes it; any thread may read sources in between. */
 #ifndef MEMAED_DAEMON_BASE_ISOLATION_H
 #define MEMAED_DAEMON_BASE_ISOLATION_H
 
@@ -16,7 +16,7 @@ extern const char isolation_help[];
 
 /* With ISOLATION_THREAD nothing is started. 0; -errno with the cause in err. */
 int isolation_open(enum isolation isolation, struct error *err);
-/* Both also where nothing is open. isolation_end() ends the processes, and keeps the memory for threads that still use it. */
+/* Both may be called if nothing is open. isolation_end() ends the processes, and keeps the memory for threads that use it. */
 void isolation_end(void);
 void isolation_close(void);
 

@@ -14,7 +14,7 @@ void log_open(int max_priority);
  * A value of NULL is written as empty. */
 void log_event(int priority, const char *event, ...) __attribute__((sentinel));
 
-/* Writes a line that has a form of its own (FILE:LINE:COLUMN: …), without time and keys. */
+/* Writes a line that has a form of its own (FILE:LINE:COLUMN: …), without time and keys, whatever its priority. */
 void log_line(int priority, const char *text);
 
 /* Numbers as text for log_event(), in a buffer of the caller's: log_event(…, "port", log_int(&buf, port), NULL). */

@@ -253,7 +253,7 @@ static int take_word(struct parser *p, const char *word)
     return command_misuse(p->command, "expected no argument, got \"%s\"", shown);
 }
 
-/* ---- the whole of it --------------------------------------------------------------------------------------------- */
+/* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
 static int read_words(struct parser *p)
 {

@@ -20,8 +20,8 @@
 enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_INT, OPTION_IS_REAL, OPTION_IS_CHOICE, OPTION_IS_LIST,
                    OPTION_IS_PARSED };
 
-/* A text, each value of a list, or an operand may be the path of a file or of a folder. The scripts for shells complete it so;
- * the parser does not look at it. */
+/* A text, each value of a list, or an operand may be the path of a file or of a folder. Completion scripts use this; the
+ * parser ignores it. */
 enum option_path { OPTION_NO_PATH, OPTION_FILE, OPTION_FOLDER };       /* OPTION_FILE: of a file, or of either */
 
 /* Values in the order in which they were given, borrowed from argv. Starts zeroed; command_clear() frees the array. */
@@ -86,7 +86,7 @@ struct command {
     const struct command_option *options;
     const char *notes;          /* paragraphs below the options; NULL: none */
 
-    /* Words that belong to no option. operand NULL: only an option with `more` before them allows any. */
+    /* Operands: words that belong to no option. If operand is NULL, they are allowed only after an option with `more`. */
     const char *operand;        /* their name in messages: "INPUT" */
     const char *operand_help;   /* what one is, for the message that it is missing; may be NULL */
     enum option_path operand_path;

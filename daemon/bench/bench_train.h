@@ -10,7 +10,7 @@ struct bench_train_result {
     long steps;
 };
 
-/* Runs whole training steps on random windows for this many seconds, and at least three steps. Returns 0 or a negative
+/* Runs whole training steps on random windows for this many seconds: at least 3 steps, at most 10,000. Returns 0 or a negative
  * errno with the cause in err; -EDOM: the loss is not finite. */
 int bench_train(struct bench_train_result *ret, const struct arch *arch, int batch, int threads, double seconds,
                 struct error *err);

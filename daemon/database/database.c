@@ -1,4 +1,5 @@
-/* memaed db backup, check, export: the database of state_dir, also while the daemon uses it. They read, and delay nobody. */
+/* memaed db backup, check, export: the database of state_dir, also while the daemon uses it. They only read, and never delay the
+ * daemon. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -19,7 +19,7 @@ struct reader {
     uint64_t n;                 /* frames read */
     uint64_t start;             /* the first frame of the unbroken sequence */
     bool has_found;
-    float score;                /* of what was found, for SEARCH_PEAK */
+    float score;                /* of the best window so far, for SEARCH_PEAK */
     struct found_window found;
 };
 
@@ -41,7 +41,7 @@ static float score_window(struct reader *r, uint64_t first)
     return calibration_score(r->calibration, r->plan, &result, NULL, &features, &voices);
 }
 
-/* Looks at the window whose last frame was read last. Returns true if no later one can be the one. */
+/* Considers the window that ends with the frame read last. Returns true once no later window can be the wanted one. */
 static bool look(struct reader *r)
 {
     uint64_t length = (uint64_t)r->length, first = r->n - length, centre = first + length / 2;

@@ -59,11 +59,11 @@ static json_t *story(const struct calibrate *o, const json_t *training, const st
     return copy;
 }
 
-/* The share of each hour that a model learns the places from if it does not know them yet. */
+/* A model that does not know yet what stands still learns it from this share of each hour. */
 #define LEARNED 0.8
 
-/* A model that knows what stands still keeps what it learned of that, and is calibrated on the footage. Another one learns it
- * from the first part of each hour. With too little footage *ret is NULL, and the model stays as it is in this respect. */
+/* If the model has a memory of what stands still, that memory is kept and calibrated on the footage. Otherwise it is learned from
+ * the first part of each hour. With too little footage *ret is NULL, and the model's memory stays as it is. */
 static int learn_still(struct still_memory **ret, const struct calibrate *o, const struct model_file *file,
                        struct footage *footage, const struct parts *parts, struct error *err)
 {

@@ -17,7 +17,7 @@ enum { LIGHT_WINDOWS = 512,     /* most windows by which the kinds of light are 
        INT8_WINDOWS = 1024 };   /* windows that are also scored in 8 bits */
 /* The share of each layer's activations that is clipped in 8 bits (figures in docs/score.md). */
 #define OUTSIDE 3e-4
-/* A second kind of light needs so much footage: of less, what is usual at each place is not known. */
+/* A second kind of light needs this much footage. Less does not show what is usual at each place. */
 #define LEAST_LIGHT_S 1800
 
 static int compare(const void *a, const void *b)
@@ -125,7 +125,7 @@ static int fit_places(struct score_spec *spec, struct windows *w)
     return spec->has_places ? 0 : -ENOMEM;
 }
 
-/* From now on the places' features are those of a camera's windows: by the usual values of all footage. */
+/* Rewrites the places' features by the usual values of all footage, as a camera's windows have them. */
 static int finish_places(const struct score_spec *spec, struct windows *w)
 {
     float *logs = malloc(2 * (size_t)w->rows * (size_t)w->columns * sizeof *logs);

@@ -1,6 +1,6 @@
-/* Calibrates a model on normal footage. A calibration holds what is usual for the parts of the score, how rare a score
- * is, the alert threshold, and the limits of static scenes. For the network in 8 bits it holds the ranges of activations,
- * and how well its scores agree with those in fp32.
+/* Calibrates a model on normal footage. A calibration holds what is usual for the parts of the score and how rare a score
+ * is. It also holds the alert threshold and the limits of static scenes. For the network in 8 bits it holds the ranges of
+ * activations, and how well its scores agree with those in fp32.
  *
  * Windows are taken at a camera's stride, in unbroken stretches. If there are more windows than may be scored, the
  * stretches are spread evenly over the footage. One thread calls; the work runs on the threads of `parallel`. */

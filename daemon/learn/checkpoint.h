@@ -15,8 +15,8 @@ int checkpoint_save(const char *path, const struct model *model, struct training
                     double seconds, struct error *err);
 
 /* Reads a checkpoint into model and training, which were opened with the options in `belongs`. Returns 0; -ENOENT if there
- * is no file; -EINVAL if the file is damaged, or belongs to other options or footage (err names the first difference).
- * After -EINVAL, model and training must not be used. */
+ * is no file; -EINVAL if the file is damaged, or belongs to other options or footage (err names the first difference);
+ * -ENOMEM, or another errno of reading the file. After -EINVAL, model and training must not be used. */
 int checkpoint_load(const char *path, struct model *model, struct training *training, const json_t *belongs,
                     double *seconds, struct error *err);
 

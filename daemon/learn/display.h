@@ -18,6 +18,6 @@ struct display {
 void display_begin(struct display *display);
 /* For learner_run(): counts a step, and shows a line if one is due. */
 void display_show(void *display, const struct learner_progress *progress);
-void display_end(struct display *display);      /* leaves the line of the bar */
+void display_end(struct display *display);      /* ends the line of the bar */
 
 #endif

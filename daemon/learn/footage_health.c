@@ -10,16 +10,16 @@
 #include "daemon/base/log.h"
 
 enum { CHUNK = 64,              /* frames read at once */
-       TOLD_MOST = 50 };        /* faults that have a line of the log */
+       TOLD_MOST = 50 };        /* faults that are logged one by one */
 #define LEARN_S 60.0
 #define LEAST_S 30.0            /* of footage that is diagnosed */
-/* Footage that is longer than this has enough pictures: one in several is diagnosed. */
+/* Of footage that is longer than this, only one picture in several is diagnosed, but LEAST_RATE a second or more. */
 #define LONG_S 3600.0
 #define LEAST_RATE 2.5          /* a second */
-/* The camera may be blind in this share of the footage. */
+/* The camera may be blind in this share of the footage at most. */
 #define BLIND_MOST 0.5
 
-/* Other messages tell of times. There is no colour. */
+/* These kinds are not diagnosed: other messages report wrong rates, and footage has no colour. */
 static const unsigned off = 1u << HEALTH_SLOW | 1u << HEALTH_STUTTER | 1u << HEALTH_COLOUR_LOST | 1u << HEALTH_COLOUR_CAST;
 
 struct check {
@@ -46,7 +46,7 @@ static void tell(struct check *c, enum health_kind kind, double from_s, double t
                   log_real(&from, from_s), "to_s", log_real(&to, to_s), "reason", info->says, NULL);
 }
 
-/* The last picture was the last one of its clip. */
+/* Ends the clip of the last picture, and logs the faults that are still open. */
 static void end_clip(struct check *c)
 {
     const double end_s = 1e-6 * (double)c->last_us;
@@ -114,7 +114,7 @@ static void take(struct check *c, size_t frame, const uint8_t *pixels)
     memcpy(c->before, pixels, c->size);
 }
 
-/* Takes one picture in `step`. */
+/* Diagnoses one picture in every `step`. */
 static int read_all(struct check *c, size_t step, const atomic_bool *stop, struct error *err)
 {
     const size_t frames = footage_frames(c->footage);
@@ -136,7 +136,7 @@ static int read_all(struct check *c, size_t step, const atomic_bool *stop, struc
     return r;
 }
 
-/* Sums up what was found. */
+/* Logs a summary of the faults. -EINVAL: the camera was blind for too long. */
 static int judge(const struct check *c, bool any, struct error *err)
 {
     const double pictures = (double)c->pictures, blind = (double)c->blind / pictures;

@@ -1,5 +1,5 @@
-/* Footage as the command line names it: a list of paths and URLs. And the footage that a calibration was measured on, as
- * memae.training keeps it, so that `memaed calibrate --add` can read it again. */
+/* Reads footage that the command line names: a list of paths and URLs. memae.training keeps which footage a calibration was
+ * measured on, so that `memaed calibrate --add` can read it again. */
 #ifndef MEMAED_DAEMON_LEARN_INPUTS_H
 #define MEMAED_DAEMON_LEARN_INPUTS_H
 
@@ -18,7 +18,7 @@ void inputs_log_skipped(const char *reason);
 /* Logs that an input has another aspect or rate than it should; for footage_options.warned. */
 void inputs_log_warned(const char *reason);
 
-/* Their names (source_name()). The caller's reference; NULL: out of memory. */
+/* Returns a list of the inputs' names (source_name()). The caller's reference; NULL: out of memory. */
 json_t *inputs_to_json(const struct option_list *inputs);
 
 /* Returns {"paths", "frames", "first": {"begin", "end", "from", "to"}}. paths: absolute paths, or names of other URLs. before:
@@ -29,7 +29,7 @@ json_t *inputs_calibrated(const json_t *before, const struct option_list *inputs
 
 /* Appends the footage of such an object to the footage, which is empty. Sets *first. Returns 0, or as footage_add(). -ENODATA:
  * calibrated is NULL or null, because no file holds the footage any more. -EINVAL: the object is damaged, or its files have
- * other frames than then. err names the cause. */
+ * another number of frames than before. err names the cause. */
 int inputs_read_calibrated(const json_t *calibrated, struct footage *footage, struct footage_part *first, struct error *err);
 
 #endif

@@ -20,11 +20,11 @@ enum { MAX_EVALUATED = 256, MAX_SCORED = 20000, MAX_SCORED_IN_TIME = 500000 };
 /* The work after training takes BESIDE times as long as its windows alone: it also fits static scenes and what stands still. */
 #define BESIDE 1.1
 #define LEAST_SCORED 500            /* windows, however little time is left */
-/* There is much of the learned footage. At twice the stride, this rule counts as many alerts as the default rule does at one. */
+/* The learned footage is long. At twice the stride, this rule counts as many alerts as the default rule at the usual stride. */
 enum { LEARNED_STRIDE = 2 * CALIBRATOR_STRIDE, LEARNED_K = 2, LEARNED_N = 3 };
 /* Least share of the queries on held-out footage that must find a slot. */
 #define MIN_ALIVE 0.5
-/* Training gives up after so many checks in a row have found degenerate addressing, although it tried to repair it. */
+/* Training gives up after this many checks in a row have found degenerate addressing, although it tried to repair it. */
 enum { MOST_DEGENERATE = 20 };
 
 struct learner {
@@ -291,8 +291,8 @@ static int plan_scoring(struct scoring *s, int64_t *reserve_us, int64_t deadline
     return 0;
 }
 
-/* After training: if windows take longer now than plan_scoring() measured, because the machine does more than then, fewer are
- * scored. */
+/* Measures windows again after training. Fewer are scored if they take longer than plan_scoring() found, because the machine is
+ * busier. */
 static int shorten_scoring(struct scoring *s, int64_t deadline_us, const struct model *model, const struct parallel *parallel,
                            struct error *err)
 {

@@ -55,8 +55,8 @@ struct learner_result {
 
 /* Trains model, which the caller has initialised, and fills ret. Calls progress after every step, on the calling thread.
  * Returns 0; -EINVAL if the footage holds too few windows, or the deadline left no time; -EINTR once told to stop; -ENOMEM; or
- * the fault of writing the checkpoint, or of reading it or the footage. -EDOM: training diverged or memory addressing stayed
- * degenerate, so the model must not be published. err names the cause. */
+ * the fault of writing the checkpoint, or of reading it or the footage. -EDOM: training diverged, memory addressing is
+ * degenerate, or a score is not finite, so the model must not be published. err names the cause. */
 int learner_run(struct learner_result *ret, struct model *model, struct footage *footage,
                 const struct learner_options *options, const struct parallel *parallel,
                 void (*progress)(void *arg, const struct learner_progress *progress), void *arg, struct error *err);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Scores are lowered by at least so much, in steps. */
+/* A step lowers scores by more than this. */
 #define LEAST_STEP 0.01
 
 const double survey_budgets[SURVEY_BUDGETS] = {1, 10, 100};

@@ -33,14 +33,14 @@ struct windows {
 };
 
 /* Lists the windows; n may be 0. With keep_places there are so few that windows.codes stays within 512 MiB. *ret must not
- * move until close. Returns 0, -ENOMEM, -EINVAL if the footage's masks
- * leave too few cells, or the fault of plan_open(). The caller calls windows_close() either way. */
+ * move until close. Returns 0, -ENOMEM, -EINVAL if the footage's masks leave too few cells, or the fault of plan_open(). The
+ * caller calls windows_close() either way. */
 int windows_open(struct windows *ret, const struct windows_options *options, const struct model *model,
                  const struct parallel *parallel, struct error *err);
 void windows_close(struct windows *windows);
 
 /* Finds the ranges that hold all but the share `outside` of the activations (ranges_fit()), from windows which[0] … which[n
- * - 1], in fp32. Returns 0; -ENOTSUP if the network has too many channels; else as windows_measure(). */
+ * - 1], in fp32. Returns 0; -ENOTSUP if the network has too many channels; -ENOMEM; else as windows_measure(). */
 int windows_ranges(struct windows *windows, const size_t *which, size_t n, double outside, struct ranges *ret,
                    struct error *err);
 
@@ -52,7 +52,7 @@ int windows_set_int8(struct windows *windows, const struct model *model, const s
  * features. Returns 0, -EINTR, or the fault of reading the footage. */
 int windows_measure(struct windows *windows, const struct score_spec *spec, const size_t *which, size_t n, struct error *err);
 
-/* Seconds from window i - 1 to window i, if both lie in one unbroken sequence at the stride; else 0. */
+/* Returns the seconds from window i - 1 to window i, if both lie in one unbroken sequence at the stride; else 0. */
 double windows_step(const struct windows *windows, size_t i);
 
 #endif

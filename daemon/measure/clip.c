@@ -207,7 +207,7 @@ static void take_window(struct clip_scorer *s)
     s->window++;
 }
 
-/* Shows a frame to the clock of what stands still. */
+/* Passes a frame to the watch of what stands still. */
 static void watch_still(struct clip_scorer *s, const uint8_t *pixels, const struct source_frame *frame)
 {
     s->still_gap = s->still_gap || frame->gap || frame->corrupt;

@@ -33,10 +33,9 @@ struct clip_window {
     struct boxes boxes;         /* by the calibration's thresholds; calibration_boxes() */
     struct boxes still_boxes;   /* around what stands still, at the window's last frame */
     /* Map of where the window is abnormal: map_h x map_w cells that cover the picture evenly, larger is more abnormal.
-     * Pixel (y, x) of h x w lies in cell (y * map_h / h, x * map_w / w). A cell has its own score; if the calibration has
-     * none, the mean squared error of the window's frames, in cells of about 8x8 pixels. Cells with scores have
-     * -INFINITY under masks. Borrowed, for the sink's calls
-     * only. NULL for a static window. */
+     * Pixel (y, x) of h x w lies in cell (y * map_h / h, x * map_w / w). A cell has its own score, -INFINITY under masks. If
+     * the calibration has none, a cell has the mean squared error of the window's frames, in cells of about 8x8 pixels.
+     * Borrowed, for the sink's calls only. NULL for a static window. */
     const float *map;
     int map_h, map_w;
 };
@@ -69,18 +68,18 @@ struct clip_summary {
 };
 
 /* Opens a scorer. plan, calibration, still and the threads of parallel are borrowed until clip_close(). calibration NULL: the
- * score is the reference. still NULL, or no calibration: nothing is said of what stands still. zones: its masks are hidden, and
- * the cells there do not count. NULL: none. It is borrowed until clip_close(). Returns 0 or -ENOMEM. -EINVAL: the network is
- * not for cameras (one channel), the masks leave next to nothing, or statics asks for static windows and the calibration has no
- * bound for them. err names the cause. */
+ * score is the reference. still NULL, or no calibration: what stands still is not watched. zones: its masks are hidden, and
+ * the cells there do not count. NULL: none. It is borrowed until clip_close(). Returns 0 or -ENOMEM. -EINVAL: the network does
+ * not take gray pictures, or the masks leave next to nothing. -EINVAL, too: statics asks for static windows, for which the
+ * calibration has no bound. err names the cause. */
 int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
               const struct still_memory *still, const struct zones *zones, const struct parallel *parallel, int stride,
               enum clip_static statics, struct error *err);
 void clip_close(struct clip_scorer *scorer);            /* takes NULL */
 
-/* Scores one source to its end. The caller has opened it at the plan's size, and closes it. Returns 0, or the negative errno of
- * the source or the sink with the cause in err. Windows before a fault of the source are scored first. Writes *summary either
- * way. */
+/* Scores one source to its end. The caller has opened it at the plan's size, and closes it. Returns 0, -ENOMEM, or the
+ * negative errno of the source or the sink, with the cause in err. Windows before a fault of the source are scored first.
+ * Writes *summary either way. */
 int clip_score(struct clip_scorer *scorer, struct capture *capture, const struct clip_sink *sink,
                struct clip_summary *summary, struct error *err);
 

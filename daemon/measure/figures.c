@@ -10,7 +10,7 @@
 
 static const double day_s = 86400;
 
-/* Normal footage that holds 0.99 of a false alarm at a rate resolves it: recordings of a day are a little shorter. */
+/* A rate is resolved if 0.99 false alarms at that rate fit into the normal footage: a day's recording is a little short. */
 static const double tolerance = 0.01;
 
 /* All windows of all clips, clip after clip. */
@@ -145,8 +145,8 @@ static json_t *auc_json(const double *scores, const uint8_t *labels, size_t n)
     return evaluation_auc(&auc, scores, labels, n) == 0 ? json_real(auc) : json_null();
 }
 
-/* The AUC of each voice by itself; null for a voice that the model does not have. Where VOICE_STILL has no opinion, nothing
- * unusual stands still. */
+/* The AUC of each voice by itself; null for a voice that the model does not have. Where VOICE_STILL has no value, nothing
+ * unusual is taken to stand still. */
 static json_t *voices_auc(const struct figures *f, const struct pooled *p)
 {
     json_t *ret = json_object();

@@ -151,7 +151,7 @@ static int take_changes(struct health_command *c, const struct health_change *ch
     return 0;
 }
 
-/* At the end of a clip the faults that are open get a row without an end, and go on in the next clip from its start. */
+/* Ends a clip. Open faults get a row without an end, and go on from the start of the next clip. */
 static int end_clip(struct health_command *c, struct error *err)
 {
     int r = 0;

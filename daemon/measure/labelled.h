@@ -44,7 +44,7 @@ struct labelled_clip {
 int labelled_find(char *ret, size_t size, const char *option, const char *folder, const char *name, struct error *err);
 
 /* Scores what FFmpeg opens, or a folder of images, by one model; warn: reports windows that are left out on standard error.
- * Returns as clip_score() or source_open(). *summary and *stats are written unless the source does not open. */
+ * Returns as clip_score() or capture_open(). *summary and *stats are written unless the source does not open. */
 int labelled_score(const struct labelled_model *model, const char *path, const struct clip_sink *sink, bool warn,
                    struct clip_summary *summary, struct source_stats *stats, struct error *err);
 

@@ -183,7 +183,7 @@ static int add_source(void *arg, const char *path, struct error *err)
     return 0;
 }
 
-/* normal_check() has told of those that cannot be opened. */
+/* normal_check() has reported those that cannot be opened. */
 static bool skip(void *arg, const char *reason)
 {
     const struct adding *a = arg;

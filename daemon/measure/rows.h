@@ -19,13 +19,13 @@ void rows_print_text(const char *text);
 /* JSON has no infinity and no NAN: null is returned for them. */
 json_t *rows_number(double x);
 
-/* Ends a row: a line feed, and what was printed goes out. An error names standard output. */
+/* Ends a row with a line feed and flushes it. An error names standard output. */
 int rows_end(struct error *err);
 
-/* Prints an object with so many significant digits, and ends the row. Takes the reference. row NULL: it could not be made. */
+/* Prints an object with this many significant digits, and ends the row. Takes the reference. row NULL: it could not be made. */
 int rows_print_object(json_t *row, int digits, struct error *err);
 
-/* Reports on standard error what became of an input, whose secrets are redacted. kind: "", or "warning: ". */
+/* Prints a message about an input to standard error, secrets redacted. kind: "", or "warning: ". */
 void rows_say(const char *command, const char *kind, const char *input, const char *text);
 
 #endif

@@ -1,6 +1,6 @@
 /* Draws the scores of labelled clips over time as a picture. gnuplot draws it; it runs without a shell and without its
  * start-up files. The picture has one panel with all clips one after the other. Abnormal stretches are shaded, the score is
- * a line, the threshold a dashed line. Long footage is drawn as 4,000 points, each the highest score of its part. Main's
+ * a line, the threshold a dashed line. Long footage is drawn as about 4,000 points, each the highest score of its part. Main's
  * thread. */
 #ifndef MEMAED_DAEMON_MEASURE_TIMELINE_H
 #define MEMAED_DAEMON_MEASURE_TIMELINE_H

@@ -28,16 +28,19 @@ struct check_report {
 };
 
 /* Loads every model of the configuration once, and checks each camera against its own by check_camera(). Reports camera by
- * camera, and for each camera in the order of the places. Only the first camera with a broken model file reports it. Before
- * those, it reports a limit of open files that is too low (daemon/base/descriptors.h). It warns of an http.listen beyond this
- * machine and of webhooks by plain HTTP to another machine. It also warns of secrets that every user of this machine can read,
- * and of retention without bounds.
+ * camera, and for each camera in the order of the places. Only the first camera with a broken model file reports it.
+ *
+ * Before those, it reports an encoder that is missing for masked clips, or else a limit of open files that is too low
+ * (daemon/base/descriptors.h). It warns of what others on the network can read or do, and of secrets that every user of this
+ * machine can read. It also warns of certificates that are not verified, of isolation: thread, of retention without bounds, and
+ * of privacy masks that switch clips off.
+ *
  * 0: *ret is the caller's, every file loaded. -EINVAL after a fault, -ECANCELED after stop(), or -ENOMEM: *ret untouched. */
 int check_models(struct check_models *ret, const struct config *config, const struct check_report *report);
 void check_models_clear(struct check_models *models);   /* what check_models() filled, or zeroes */
 
 /* Checks one camera of config against its loaded model. Faults of the model: it does not take gray video, takes more frames a
- * window than the ring holds, or wants more memory than max_model_mib. Faults of the source: source_check() refuses it, or
+ * window than the ring holds, or wants more memory than max_model_mib. Faults of a source: source_check() refuses it, or
  * source_check_sign_in() user and password. Faults of settings: fps is not the rate that the model learned at, and fps_force is
  * false; precision is int8, and the model was not calibrated for it. Faults of alerts: per_day is set, and the calibration has
  * no tail; close_threshold is above the threshold that applies; those of zone_alerts_check(). Warnings: no rate is known, or no

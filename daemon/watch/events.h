@@ -19,7 +19,7 @@ struct events;
 int events_open(struct events **ret);           /* without sinks; 0 or -ENOMEM */
 void events_free(struct events *events);        /* takes NULL; nobody posts any more */
 
-/* The sink is asked from now on. 0, or -ENOSPC past EVENT_SINKS_MAX. */
+/* The sink gets later events. 0, or -ENOSPC past EVENT_SINKS_MAX. */
 int events_add(struct events *events, struct event_sink sink);
 
 /* Returns once no sink is at work. Later posts reach the log alone, so that the sinks can be taken apart although a thread

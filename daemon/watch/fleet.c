@@ -23,7 +23,7 @@ struct fleet {
     struct scheduler *scheduler;
     struct plans *plans;
     uint32_t next_id;
-    struct member *left;            /* told to end, and not ended when they were waited for */
+    struct member *left;            /* told to end, but still running after the wait */
 
     /* The lock guards `members` and `n`. Main's thread alone changes them, and so may read them without it. */
     struct lock lock;

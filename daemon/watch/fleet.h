@@ -4,8 +4,8 @@
  * A camera has an id that no other camera of this process ever has. A camera that is replaced by one of the same name is
  * another camera. Unchanged cameras keep their thread, their ring, their scores and their id.
  *
- * One thread, main's, opens and changes the fleet. fleet_view…(), fleet_scores() and fleet_relearn() are for any
- * thread. */
+ * One thread, main's, opens and changes the fleet. fleet_view…(), fleet_scores(), fleet_relearn() and fleet_stats()
+ * are for any thread. */
 #ifndef MEMAED_DAEMON_WATCH_FLEET_H
 #define MEMAED_DAEMON_WATCH_FLEET_H
 
@@ -31,11 +31,11 @@ struct fleet_options {
     struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;         /* NULL: all cameras are always armed */
-    struct evidence *evidence;          /* NULL: no clips of alerts are kept */
+    struct evidence *evidence;          /* NULL: no evidence of alerts is kept */
     struct baselines *baselines;        /* keeps what diagnoses learn; NULL: nobody does */
     struct heartbeats *heartbeats;
     struct capture_host *host;          /* forks a process for each camera; NULL: cameras are read by their threads */
-    int changed_fd;                     /* an eventfd that is told when a camera's state changes; -1: none */
+    int changed_fd;                     /* an eventfd that is written when a camera's state changes; -1: none */
     bool (*stop)(void);                 /* asked between the cameras that fleet_apply() opens; true ends it. NULL: nothing does */
 };
 
@@ -45,7 +45,8 @@ struct fleet_models {
     struct model_identity *identities;  /* [models.n_files] */
 };
 
-/* check_models() with its results; a file that changes while it is read counts as changed at the next load. */
+/* As check_models(), and notes which bytes each file was. A file that changes while it is read counts as changed at the next
+ * load. */
 int fleet_models_load(struct fleet_models *ret, const struct config *config, const struct check_report *report);
 void fleet_models_clear(struct fleet_models *models);   /* after fleet_models_load(), or zeroes */
 
@@ -63,9 +64,9 @@ void fleet_go(struct fleet *fleet);
 /* Makes the cameras those of config, in its order; models are config's. A camera is unchanged where its keys
  * (config_camera_equal()) and its model's identity are. Either all new cameras can be opened, or nothing changes.
  *
- * Cameras that leave are told to end, and waited for. New cameras wait for fleet_go(). A camera that takes
- * longer than the patience (in name resolution, or in a slow window) ends on its own, later, by fleet_reap(). 0; -ECANCELED after
- * stop(), and nothing has changed; or another -errno with the cause in err. */
+ * Cameras that leave are told to end, and waited for. If one takes longer than the patience (in name resolution, or in a slow
+ * window), fleet_reap() frees it later. New cameras wait for fleet_go(). 0; -ECANCELED after stop(), and nothing has changed; or
+ * another -errno with the cause in err. */
 int fleet_apply(struct fleet *fleet, struct config *config, const struct fleet_models *models, struct fleet_changes *ret,
                 struct error *err);
 
@@ -85,7 +86,7 @@ bool fleet_scores(struct fleet *fleet, uint32_t id, uint64_t from, struct score_
                   struct record_range *range, size_t *n);
 int fleet_relearn(struct fleet *fleet, const char *name);
 
-/* Counts the cameras in each state. */
+/* Counts the cameras in each state. Main's thread. */
 void fleet_count(struct fleet *fleet, size_t ret[VIEW_STOPPED + 1]);
 void fleet_stats(struct fleet *fleet, struct scheduler_stats *ret);
 

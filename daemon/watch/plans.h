@@ -19,15 +19,15 @@ struct model_identity {
     struct timespec modified, changed;
 };
 
-/* Returns the identity of the file at path; all zero if it cannot be looked at. */
+/* Returns the identity of the file at path; all zero if stat() fails. */
 struct model_identity model_identity_of(const char *path);
 bool model_identity_equal(const struct model_identity *a, const struct model_identity *b);
 
 int plans_open(struct plans **ret);             /* 0, -ENOMEM */
 void plans_close(struct plans *plans);          /* takes NULL; every plan has been given back */
 
-/* A plan of the model at path, computing as the camera wishes and the calibration allows (calibration_precision()). 0, or
- * what calibration_open_plan() returns, with the cause in err. The caller gives it back. */
+/* Takes a plan of the model at path, in the precision that the camera wishes and the calibration allows
+ * (calibration_precision()). 0, or what calibration_open_plan() returns, with the cause in err. The caller gives it back. */
 int plans_take(struct plans *plans, const struct plan **ret, const char *path, const struct model_identity *identity,
                const struct model_file *file, enum precision wish, struct error *err);
 void plans_give(struct plans *plans, const struct plan *plan);

@@ -1,6 +1,7 @@
-/* The configuration is read again while the daemon runs: on SIGHUP, and as POST /api/v1/reload asks. What changed is
- * applied: cameras (daemon/watch/fleet.h) and webhooks (io/sinks/webhook.h). Keys that only a start can apply
- * (http.listen, workers, state_dir) are named in the log and in the answer. A faulty file changes nothing. */
+/* The configuration is read again while the daemon runs: on SIGHUP, and as POST /api/v1/reload asks. Changes of cameras
+ * (daemon/watch/fleet.h), schedules, webhooks (io/sinks/webhook.h) and retention are applied. Keys that only a start can apply
+ * (http, workers, isolation, max_decoder_mib, state_dir) are named in the log and in the answer. A faulty file changes
+ * nothing. */
 #ifndef MEMAED_DAEMON_WATCH_RELOAD_H
 #define MEMAED_DAEMON_WATCH_RELOAD_H
 

@@ -23,8 +23,8 @@
 #include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
-/* So long after the signal, decoders, workers, retention, evidence, the writing of events, sinks and the store must have
- * ended. */
+/* The times after the signal by which decoders, workers, retention, evidence, the writing of events, sinks and the store must
+ * have ended. */
 #define DECODERS_US INT64_C(1000000)
 #define WORKERS_US INT64_C(1300000)
 #define RETENTION_US INT64_C(1350000)
@@ -33,7 +33,7 @@
 #define SINKS_US INT64_C(1700000)
 #define STORE_US INT64_C(1900000)
 
-/* The longest that an alert that opens waits for its pictures. */
+/* An alert that opens waits this long for its pictures, at most. */
 #define HOLD_US INT64_C(3000000)
 
 static void log_fault(void *arg, const char *text)
@@ -284,8 +284,8 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   6. sinks send what is due, for a moment; the rest waits in the database for the next start
  *   7. the store writes what they delivered, and ends
  *   8. memory is freed
- * A decoder, a worker, the store, the evidence, the baselines, the copies or the retention thread that has not ended in time is
- * abandoned. After 3 it can reach no alert, and after 5 no event; but it still uses its camera, or the database. Then the
+ * A thread that has not ended in time is abandoned: a decoder, a worker, or that of store, evidence, baselines, copies or
+ * retention. After 3 it can reach no alert, and after 5 no event; but it still uses its camera, or the database. Then the
  * cameras' processes are ended, 8 is left out, and false is returned: this process is to end without the functions that run at
  * exit. */
 static bool close_all(struct daemon *daemon)

@@ -215,7 +215,7 @@ static bool is_open_locked(const struct scheduler *scheduler, const struct sched
     return client->claimed - client->committed < scheduler->capacity;
 }
 
-/* Notes whether the client has windows due, and lifts it where it had none. */
+/* Notes whether the client has windows due, and lifts its virtual time if it had none. */
 static bool refresh_locked(struct scheduler *scheduler, struct scheduled *client)
 {
     bool due = frame_ring_waiting_since(client->client.ring) != INT64_MAX;
@@ -243,7 +243,7 @@ static struct scheduled *choose_locked(struct scheduler *scheduler)
     return best;
 }
 
-/* The next window by the choice above; NULL: none is due. */
+/* Claims the next window. Returns its client; NULL: none is due. */
 static struct scheduled *claim_locked(struct scheduler *scheduler, struct frame_ring_window *window)
 {
     struct scheduled *client;
@@ -260,7 +260,7 @@ static struct scheduled *claim_locked(struct scheduler *scheduler, struct frame_
     return NULL;
 }
 
-/* Passes on the results that are next in order, unless another worker is at it, who then takes this one along. */
+/* Passes on the results that are next in order. If another worker is doing that, it passes on this one, too. */
 static void commit_locked(struct scheduler *scheduler, struct scheduled *client)
 {
     if (client->committing)

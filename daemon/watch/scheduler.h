@@ -5,7 +5,7 @@
  *
  * Choice: start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) with a cost of one for each window. A client has
  * a virtual time, which grows by one with each claimed window; the client with the least is served. A client that had
- * nothing due is lifted to the time of the client served last, so that nobody saves up. Equal times go to the window that
+ * nothing due is lifted to the time of the client served last, so idle time earns no credit. Equal times go to the window that
  * has waited longest. Under overload every client therefore gets the same number of windows, and the others share what
  * one does not use.
  *
@@ -47,9 +47,9 @@ struct scheduler_client {
     int length;                     /* frames of a window */
     size_t workspace_size;          /* bytes that run() needs */
     void *arg;
-    /* Fills in is_static (false), is_slow (false), computed_us (0), reference, score, level, zone and
-     * boxes (none); all else is set. Any worker,
-     * several at once. workspace: the worker's, aligned to 64 bytes; NULL where no client needs one. */
+    /* Runs a window. Writes reference, score, level, zone and voices; and is_static, is_slow, computed_us and boxes unless they
+     * stay false, 0 and none. All else is set. Any worker, several at once. workspace: the worker's, aligned to 64 bytes; NULL
+     * where no client needs one. */
     void (*run)(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret);
     /* Takes a result. Calls come in the order of the client's windows, one at a time, and no lock is held. */
     void (*commit)(void *arg, const struct scheduler_result *result);

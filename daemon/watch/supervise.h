@@ -1,5 +1,5 @@
 /* The loop of main's thread while the daemon runs: it takes signals, feeds systemd's watchdog, shows the status line,
- * reloads, and frees cameras that ended late. */
+ * reloads, posts changes of arming, and frees cameras that ended late. */
 #ifndef MEMAED_DAEMON_WATCH_SUPERVISE_H
 #define MEMAED_DAEMON_WATCH_SUPERVISE_H
 

@@ -156,7 +156,7 @@ static int dead_letters(void *context, const char *id, size_t max, struct view_d
                                              .body = dead[i].body};
         snprintf(views[i].id, sizeof views[i].id, "%s", dead[i].id);
         snprintf(views[i].reason, sizeof views[i].reason, "%s", dead[i].reason);
-        dead[i].body = NULL;            /* the view's now */
+        dead[i].body = NULL;            /* owned by the view now */
     }
     outbox_dead_free(dead, *n);
     *ret = views;

@@ -46,8 +46,9 @@ enum arming arming_state(struct arming_desk *desk, const char *camera, int64_t n
 /* Writes the state with its end and its order. false: no camera has that name. */
 bool arming_status(struct arming_desk *desk, const char *camera, int64_t now_us, struct arming_status *ret);
 
-/* Carries out an order. minutes: how long it lasts; 0: until the camera is armed (not for ARMING_SNOOZE). by: who gives it,
- * copied; "": not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other minutes. */
+/* Carries out an order. minutes: how long it lasts; 0: until the camera is armed (not for ARMING_SNOOZE; always for
+ * ARMING_ARM). by: who gives it, copied; "": not said. 0; -ENOENT: no camera has that name; -EINVAL: minutes that the action
+ * does not take. */
 int arming_order(struct arming_desk *desk, const char *camera, enum arming_action action, int minutes, const char *by);
 
 /* Posts an event for each camera whose state is another than at the last tick. Main's thread calls it once a second and after an

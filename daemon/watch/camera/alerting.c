@@ -30,7 +30,7 @@ static void show_peak(struct alerting *alerting, const struct voices *voices, co
     alert->boxes = *boxes;
 }
 
-/* Writes to the record the time stamps of the cause's beginning and of its peak, as far as they are those of window. */
+/* If the cause begins or peaks in this window, writes that to the record. */
 static void note_window(struct alerting *alerting, const struct alerting_window *window)
 {
     uint64_t number = alerting->state.windows - 1;
@@ -46,7 +46,7 @@ static bool find(const struct alerting *alerting, uint64_t number, struct score_
     return scorelog_read(alerting->options.scores, number, ret, 1, &range) == 1 && range.oldest <= number;
 }
 
-/* Writes the same from the log of scores, which keeps far more windows than the rule looks back. */
+/* Writes beginning and peak from the log of scores, which keeps far more windows than the rule looks back. */
 static void note_logged(struct alerting *alerting)
 {
     struct score_record found;
@@ -56,7 +56,7 @@ static void note_logged(struct alerting *alerting)
         show_peak(alerting, &found.voices, &found.boxes, found.pts_us);
 }
 
-/* time_us: the moment in the picture, so that the delay of an event holds what its window took. */
+/* time_us is the time of the picture, so the delay of an event includes the time that its window took. */
 static void post(const struct alerting *alerting, enum event_type type, int64_t time_us)
 {
     events_post(alerting->options.events, &(struct event){.type = type, .time_us = time_us, .camera = alerting->options.camera,
@@ -173,7 +173,7 @@ static void close_alert(struct alerting *alerting, int64_t time_us)
     post(alerting, EVENT_ALERT_CLOSED, time_us);
 }
 
-/* zone: as of the window. */
+/* zone is that of the window. */
 static void take_event(struct alerting *alerting, enum alert_event event, int64_t time_us, int zone)
 {
     switch (event) {
@@ -193,7 +193,7 @@ static void take_event(struct alerting *alerting, enum alert_event event, int64_
     }
 }
 
-/* Posts an event once if the alert has been open for long at time_us. */
+/* Posts an event once, as soon as a told alert has been open for lasting_us at time_us. */
 static void tell_lasting(struct alerting *alerting, int64_t time_us)
 {
     const struct alerting_options *options = &alerting->options;

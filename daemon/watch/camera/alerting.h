@@ -1,7 +1,7 @@
 /* The alerts of one camera and kind. Scores go to the alert rule (core/score/alert.h). The camera's arming
- * (daemon/watch/alerting/arming.h) and the policy (core/alerting/policy.h) decide which alerts are told. All go to the log of
- * alerts. Those that are told go to events as well, once as they open and once as they close. Nothing is allocated but for
- * events. One thread or lock. */
+ * (daemon/watch/alerting/arming.h), faults of its picture and the policy (core/alerting/policy.h) decide which alerts are
+ * told. All go to the log of alerts. An alert is told by two events: one when nothing suppresses it, as it opens or later, and
+ * one as it closes. Only events allocate memory. One thread or lock. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_ALERTING_H
 #define MEMAED_DAEMON_WATCH_CAMERA_ALERTING_H
 
@@ -21,10 +21,10 @@ struct alerting_options {
     /* Borrowed for as long as alerts are taken. */
     const char *camera, *model;         /* a name, and a path */
     const struct zones *zones;          /* of the camera; NULL: none */
-    unsigned hold, mark;                /* kinds of faults of the picture, sets of health_bit(). Alerts that open while one of
-                                         * hold holds are suppressed. Those of both are noted in the record of an alert */
-    struct scorelog *scores;            /* has a record of every window, with the number that it has here; NULL: there is none,
-                                         * and the rule is 1 of 1 */
+    unsigned hold, mark;                /* kinds of faults of the picture, as sets of health_bit(). A fault of `hold`
+                                         * suppresses alerts. Faults of both are noted in the record of an open alert */
+    struct scorelog *scores;            /* the records of all windows, by the numbers that they have here; NULL: there are
+                                         * none, and the rule is 1 of 1 */
     struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;         /* NULL: the camera is always armed */
@@ -33,11 +33,11 @@ struct alerting_options {
 /* Private, but for what is marked public. */
 struct alerting {
     struct alerting_options options;
-    bool alerts;                        /* public: by alerting_init(); false in a zeroed struct, which takes nothing */
+    bool alerts;                        /* public: set by alerting_init(). In a zeroed struct it is false, and nothing is taken */
     struct alert_state state;
     struct policy policy;
     struct alert_record record;         /* the open alert, or the last one, or the cause that lasts */
-    bool told_lasting;                  /* normal.changed went out for the open alert */
+    bool told_lasting;                  /* normal.changed was posted for the open alert */
     unsigned faults;                    /* that hold now */
     unsigned touched;                   /* bit z is set for each zone that the open alert's boxes have touched */
     int64_t end_pts_us;                 /* time stamp of the last cause's last window */
@@ -49,7 +49,7 @@ struct alerting {
 struct alerting_window {
     float score;
     int64_t time_us, pts_us;
-    int zone;                           /* the zone by whose budget the score is; -1: it is by the camera's */
+    int zone;                           /* the zone whose own budget the score goes by; -1: it goes by the camera's */
     struct voices voices;
     struct boxes boxes;
 };

@@ -1,4 +1,4 @@
-/* Says when breaks of a camera's sequence recur so often that the log must tell. Pure state machine, driven by the times of the
+/* Decides when breaks of a camera's sequence recur so often that they are logged. Pure state machine, driven by the times of the
  * breaks. One thread at a time. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_BREAKS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_BREAKS_H
@@ -27,9 +27,9 @@ struct breaks_report {
     char causes[160];           /* "gap 3, clock 1" */
 };
 
-/* A break at now_us > 0, on a clock that never goes back. Returns true, with *ret written, if the log is to tell: for
+/* Counts a break at now_us > 0, on a clock that never goes back. Returns true, with *ret written, if a report is due: after
  * BREAKS_MANY breaks within BREAKS_WITHIN_US, but not within BREAKS_QUIET_US of the last report. Breaks by a lost stream and by
- * the end of a file that is looped are told elsewhere, and do not count. Start with {0}. */
+ * the end of a file that is looped are reported elsewhere, and do not count. Start with {0}. */
 bool breaks_note(struct breaks *breaks, enum view_break cause, int64_t now_us, struct breaks_report *ret);
 
 #endif

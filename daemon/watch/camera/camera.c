@@ -45,7 +45,7 @@ struct camera {
     bool go;
 };
 
-/* Packets are kept for so much longer than pre_roll_s, because an alert opens some windows after its cause began. */
+/* Packets are kept for this much longer than pre_roll_s, because an alert opens some windows after its cause began. */
 #define PACKETS_LATER_US INT64_C(6000000)
 
 static bool keeps_packets(const struct camera_options *options)

@@ -1,9 +1,9 @@
-/* One camera: its life. A thread of its own decodes the source (camera/stream.h); workers run the network over the
+/* The life of one camera. A thread of its own decodes the source (camera/stream.h); workers run the network over the
  * windows that come due (camera/windows.h).
  *
  * The thread plays the source and, whatever happens, opens it again, for ever, after a jittered back-off from half a
- * second to half a minute. The back-off starts over once a stream has flowed for half a minute, so that a camera that
- * comes and goes slows down. At the end of a file it begins again (`loop`), or the thread ends.
+ * second to half a minute. The back-off starts over once a stream has lasted half a minute. So a camera that comes
+ * and goes sooner is tried less and less often. At the end of a file it begins again (`loop`), or the thread ends.
  *
  * States
  *   starting   before the first picture, or the first failure
@@ -58,7 +58,7 @@ struct camera_options {
     struct evidence *evidence;              /* keeps evidence of the camera's alerts; NULL: nobody does */
     struct baselines *baselines;            /* keeps what the diagnosis learns; NULL: nobody does */
     struct heartbeats *heartbeats;          /* the thread's beat joins it */
-    int changed_fd;                         /* an eventfd that is told when a state changes; -1: none */
+    int changed_fd;                         /* an eventfd that is written when a state changes; -1: none */
 };
 
 /* 0, -EINVAL or -ENOMEM with the cause in err. The scheduler knows the camera from here on. */
@@ -77,7 +77,7 @@ bool camera_leave(struct camera *camera, int64_t deadline_us);
 /* Pending windows are skipped, an open alert closes, the counts are logged. A thread or worker that is stuck may go on, but
  * reaches no alert and no event any more. A second call does nothing. */
 void camera_end(struct camera *camera);
-void camera_close(struct camera *camera);       /* takes NULL; the thread has ended, and no worker is at a window of it */
+void camera_close(struct camera *camera);       /* takes NULL; the thread has ended, and no worker runs a window of it */
 
 uint32_t camera_id(const struct camera *camera);
 const char *camera_name(const struct camera *camera);

@@ -17,7 +17,7 @@
 #include "io/base/thread.h"
 #include "io/capture/capture.h"
 
-/* The watchdog waits so much longer than the source's own time limits, as for the camera's thread. */
+/* The watchdog waits this much longer than the source's own time limits, as for the camera's thread. */
 #define OPEN_PATIENCE_US INT64_C(300000000)
 #define READ_PATIENCE_US INT64_C(60000000)
 

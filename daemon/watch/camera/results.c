@@ -43,7 +43,7 @@ struct results {
     struct drift drift, voice_drift[SCORE_VOICES];
     struct voices voice_distance;       /* of these, after the last window */
     double distance;                    /* of the drift monitor, after the last window; NAN: no calibration tells */
-    bool drifted;                       /* drift.began went out, and no drift.ended since */
+    bool drifted;                       /* drift.began was posted, and no drift.ended since */
     uint64_t committed;                 /* windows, since the start */
     int64_t last_us;                    /* UTC of the window committed last */
     bool ended;                         /* by results_end() */

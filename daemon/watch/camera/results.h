@@ -1,7 +1,7 @@
 /* One camera's scores, in the order of its windows. They go to the log of scores, to the alerts
  * (daemon/watch/camera/alerting.h), and into the figures that the web shows.
  *
- * A slow window is scored, but the calibration tells nothing of its score. It has no p-value and does not feed the drift
+ * A slow window is scored, but the calibration does not apply to its score. It has no p-value and does not feed the drift
  * monitor. For the alert rule it counts as below every threshold: it opens no alert, and n such windows in a row close one.
  *
  * A break of the sequence clears the alert rule's memory, and ends a cause that lasts (alert_gap()). Where the camera is lost,
@@ -27,13 +27,13 @@ struct results_options {
     const char *camera;                 /* copied */
     const char *model;                  /* its path; borrowed until close */
     const struct alert_rule *rule;      /* copied; NULL: scores only */
-    const struct policy_rule *policy;   /* copied; of each kind of alerts; where there is a rule */
+    const struct policy_rule *policy;   /* copied, for each kind of alerts; not NULL if there is a rule */
     unsigned hold, mark;                /* kinds of faults of the picture, as struct alerting_options has them */
     int64_t lasting_us;                 /* an alert that is open for longer is told as EVENT_NORMAL_CHANGED */
     const struct calibration *calibration;      /* its tail and deciles are copied; NULL, or without them: no p-values, no
                                                  * drift */
     double windows_a_day;               /* > 0 where there is a tail */
-    int frames_per_window;              /* frames that each window adds to what is analysed: least of stride and length */
+    int frames_per_window;              /* new frames that a window analyses: the lesser of stride and length */
     size_t scores_kept;                 /* ALERT_MAX_N or more, where there is a rule */
     /* Borrowed until close. */
     const struct zones *zones;          /* alerts name those that they touch; NULL: none */

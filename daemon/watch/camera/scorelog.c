@@ -10,8 +10,8 @@
 #define IS_STATIC (UINT64_C(1) << 63)
 #define IS_SLOW (UINT64_C(1) << 62)
 
-/* Words of an entry: six for the score, half a word for each voice and for the score of each box, one for the place of each box
- * (four numbers of 16 bits). */
+/* Words of an entry: six for the score, half a word for each voice and for the score of each box, one for the place of each box.
+ * A place is four numbers of 16 bits. */
 enum { VOICES_AT = 6, BOXES_AT = VOICES_AT + (VOICES + 1) / 2, BOX_SCORES_AT = BOXES_AT + BOXES_MAX,
        WORDS = BOX_SCORES_AT + (BOXES_MAX + 1) / 2 };
 
@@ -101,7 +101,7 @@ static void unpack(struct score_record *score, const uint64_t words[WORDS])
     memcpy(&score->score, &own, sizeof own);
     memcpy(&score->p_value, &p_value, sizeof p_value);
     memcpy(score->voices.score, &words[VOICES_AT], sizeof score->voices.score);
-    /* The entry may be torn: the reader discards it, but only after this. */
+    /* The entry may be torn, so any number is possible here. The reader discards it afterwards. */
     score->is_static = words[5] & IS_STATIC;
     score->is_slow = words[5] & IS_SLOW;
     uint64_t n = (words[5] & ~(IS_STATIC | IS_SLOW)) >> 32;

@@ -6,7 +6,7 @@
 #include "web/view.h"
 
 struct camera_status {
-    int changed_fd;             /* an eventfd that is told of each change of state; -1: none */
+    int changed_fd;             /* an eventfd that is written at each change of state; -1: none */
     struct lock lock;           /* a leaf; guards: */
     enum view_camera_state state;
     char reason[512];           /* why lost or stopped; redacted */

@@ -17,12 +17,12 @@
 #include "io/base/redact.h"
 #include "io/capture/capture.h"
 
-/* The watchdog waits so much longer than the source's own time limits. With isolation: thread, opening may wait for name
+/* The watchdog waits this much longer than the source's own time limits. With isolation: thread, opening may wait for name
  * resolution, which nothing can interrupt; all else is short. */
 #define OPEN_PATIENCE_US INT64_C(300000000)
 #define READ_PATIENCE_US INT64_C(60000000)
 #define WAIT_PATIENCE_US INT64_C(10000000)
-/* A file that is later than this (the machine slept, say) goes on from here instead of catching up. */
+/* If a picture of a file is later than this, because the machine slept, the file goes on from there and does not catch up. */
 #define MAX_LATE_US INT64_C(2000000)
 /* A stream is slow once it has given less than CALIBRATION_SLOW_RATE of the frames a second that are to be analysed for
  * SLOW_AFTER_US. It is slow no more once it has given at least SLOW_END_RATE for as long. */
@@ -44,7 +44,7 @@ struct camera_stream {
 
     /* The thread's own. */
     int unbroken;               /* frames since the sequence began, at most length */
-    bool lost;                  /* camera.lost went out, and no camera.restored since */
+    bool lost;                  /* camera.lost was posted, and no camera.restored since */
     char reason[512];           /* why it was lost last */
     bool frozen;
     bool slow;
@@ -98,7 +98,7 @@ int camera_stream_open(struct camera_stream **ret, const struct camera_stream_op
     stream->results = camera_windows_results(options->windows);
     stream->frame_size = (size_t)arch->height * (size_t)arch->width;
     stream->length = arch->frames;
-    stream->is_live = source_is_live(options->config->source);         /* what HTTP answers tells more */
+    stream->is_live = source_is_live(options->config->source);         /* until it is open: an HTTP answer tells more */
     stream->is_file = camera_settings_is_local_file(options->config);
     stream->repeat.last = malloc(stream->frame_size);
     int r = hiding_open(&stream->hiding, options->config->zones, arch->height, arch->width);
@@ -290,7 +290,7 @@ static void watch_scene(struct camera_stream *stream, float share)
               foreign ? foreign_picture : "the picture is again the one that the model learned", NULL);
 }
 
-/* Shows the picture to the clock of what stands still. */
+/* Passes the picture to the watch of what stands still. */
 static void watch_still(struct camera_stream *stream, const struct frame_ring_frame *frame)
 {
     struct still_result still;
@@ -388,7 +388,7 @@ void camera_stream_begin_again(struct camera_stream *stream, uint64_t pictures)
 
 /* ---- one opening of the source -------------------------------------------------------------------------------------- */
 
-/* Logs that something else tells now when pictures were taken. Time stamps are what is expected at first. */
+/* Logs where the times of pictures come from, when that changes. At first, time stamps are expected. */
 static void tell_time(struct camera_stream *stream, enum view_time time)
 {
     static const char *const reasons[] = {
@@ -550,7 +550,7 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
     stream->anchor_us = stream->rate_us = 0;
     stream->sound_us = monotonic_us();
     diagnosis_break(stream->diagnosis);
-    if (!stream->is_file)               /* a file that is looped is as before */
+    if (!stream->is_file)               /* a file that is looped has the same times */
         stream->time = VIEW_TIME_UNKNOWN;
     while ((r = take_picture(stream, capture, pictures, err)) > 0)
         ;

@@ -1,5 +1,5 @@
 /* The decoder's side of one camera. It opens the source and fills the ring of frames at the stream's own pace. It reports when
- * the camera is lost, restored, frozen or at its end, and the faults of its pictures (daemon/watch/camera/diagnosis.h).
+ * the camera is lost, restored, frozen, slow or at its end, and the faults of its pictures (daemon/watch/camera/diagnosis.h).
  *
  * A file plays by its time stamps against the clock, from its first picture on; a late picture is not waited for. A live
  * source paces itself. The camera's own thread calls; camera_stream_stop() may be called from any. */
@@ -38,10 +38,10 @@ struct camera_stream_options {
     struct heartbeat *beat;
 };
 
-int camera_stream_open(struct camera_stream **ret, const struct camera_stream_options *options);    /* 0, -ENOMEM */
+int camera_stream_open(struct camera_stream **ret, const struct camera_stream_options *options);    /* 0, -EINVAL, -ENOMEM */
 void camera_stream_close(struct camera_stream *stream);         /* takes NULL; its thread has ended */
 
-/* Sets the scheduler that is told of windows that come due. Call it before the thread starts. */
+/* Sets the scheduler to which windows that come due are reported. Call it before the thread starts. */
 void camera_stream_set_scheduler(struct camera_stream *stream, struct scheduler *scheduler, struct scheduled *client);
 
 /* Tells the thread to end: every call below returns soon. Returns at once. Any thread may call it. */
@@ -53,11 +53,11 @@ bool camera_stream_wait_until(struct camera_stream *stream, int64_t until_us);
 /* Plays the source once. 0: it ended; -errno with the cause in err. *pictures: how many it gave. */
 int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct error *err);
 /* A file has ended after that many pictures and is to be played again: waits until its last picture has stood as long as the
- * others. A file with too few pictures for a window is told. */
+ * others. Warns if the file has too few pictures for a window. */
 void camera_stream_begin_again(struct camera_stream *stream, uint64_t pictures);
 
-/* The camera is lost: the sequence ends, and camera.lost goes out unless it has since the last camera.restored. If it has,
- * another cause than before is logged. */
+/* The camera is lost: the sequence ends, and camera.lost is posted, unless it was since the last camera.restored. If it was,
+ * a cause that differs from the last one is logged. */
 void camera_stream_lose(struct camera_stream *stream, const char *cause);
 /* A file has ended for good, after that many pictures. */
 void camera_stream_end(struct camera_stream *stream, uint64_t pictures);

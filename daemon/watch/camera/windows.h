@@ -31,7 +31,7 @@ struct camera_windows_options {
 
 /* 0, -EINVAL or -ENOMEM. */
 int camera_windows_open(struct camera_windows **ret, const struct camera_windows_options *options);
-void camera_windows_close(struct camera_windows *windows);      /* takes NULL; no worker is at it any more */
+void camera_windows_close(struct camera_windows *windows);      /* takes NULL; no worker runs a window of it */
 
 /* The client that a scheduler takes; its arg is windows. */
 struct scheduler_client camera_windows_client(struct camera_windows *windows);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* If so much more is hidden, the contrast of the rest may be that of the other light. */
+/* If this much more is hidden, the contrast of the rest may be that of the other light. */
 #define MUCH_MORE 0.25
 
 static void check_light(const struct config_camera *camera, const struct model_file *file, zone_alerts_finding *found, void *arg)

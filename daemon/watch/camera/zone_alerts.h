@@ -11,14 +11,14 @@
  * name. */
 typedef void zone_alerts_finding(void *arg, bool warning, int line, int column, const char *key, const char *text);
 
-/* Checks a camera's masks and zones against its loaded model. Faults: masks leave next to nothing of the picture. Faults of a
- * zone with a budget: memaed did not calibrate the model, or the zone is smaller than what a score is made of. Warning: masks
- * hide much more than when the model was calibrated, and it tells two kinds of light by their contrast. 0, or -ENOMEM. */
+/* Checks a camera's masks and zones against its loaded model. Fault: masks leave next to nothing of the picture. Faults of a
+ * zone with a budget: the calibration has no tail, or the zone has too few cells for a score. Warning: masks hide much more
+ * than when the model was calibrated, and the model has two kinds of light. 0, or -ENOMEM. */
 int zone_alerts_check(const struct config_camera *camera, const struct model_file *file, zone_alerts_finding *found, void *arg);
 
-/* Writes by what the scores in each zone of the camera are raised, so that the rule's threshold serves all. That is the rule's
- * threshold less the one of the zone's own budget, by the calibration's tail; 0 without a budget. Returns false, ret untouched,
- * if no zone has one. zone_alerts_check() has found no fault. */
+/* Writes how much the scores in each zone of the camera are raised, so that the rule's threshold serves all zones. That is the
+ * rule's threshold less the one that the calibration's tail gives for the zone's own budget; 0 without a budget. Returns false,
+ * ret untouched, if no zone has one. zone_alerts_check() has found no fault. */
 bool zone_alerts_shifts(float ret[static ZONES_MOST], const struct alert_rule *rule, const struct config_camera *camera,
                         const struct model_file *file);
 

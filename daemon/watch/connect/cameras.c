@@ -43,7 +43,7 @@ static void tell_change(const struct connect_cameras *cameras)
 
 /* ---- a reading ------------------------------------------------------------------------------------------------------ */
 
-/* The functions that a reading calls. Either returns false to end it with 0. pixels NULL: the source has ended. */
+/* The functions that a reading calls. If one returns false, the reading ends with 0. pixels NULL: the source has ended. */
 struct reader {
     bool (*opened)(void *arg);
     bool (*picture)(void *arg, const uint8_t *pixels);

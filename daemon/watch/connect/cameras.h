@@ -1,5 +1,5 @@
-/* Opens the cameras of a configuration as `memaed run` does, CONNECT_AT_ONCE at a time, and tells what each one gave within
- * CONNECT_MEASURE_US after its first picture. A reading of a file ends after CONNECT_PICTURES pictures, too.
+/* Opens the cameras of a configuration as `memaed run` does, CONNECT_AT_ONCE at a time. A result says what a camera gave
+ * within CONNECT_MEASURE_US after its first picture. A reading of a file ends after CONNECT_PICTURES pictures, too.
  *
  * One thread of the caller opens, asks and closes; the cameras are read on threads "connect-1" … Never logs. */
 #ifndef MEMAED_DAEMON_WATCH_CONNECT_CAMERAS_H
@@ -21,17 +21,17 @@ enum { CONNECT_AT_ONCE = 8, CONNECT_PICTURES = 100 };
 /* The outcome of signing in by user and password. */
 enum connect_sign_in {
     CONNECT_NO_SIGN_IN,         /* none is configured */
-    CONNECT_SIGNED_IN,          /* the camera refuses those who have none, and took it */
-    CONNECT_NOT_ASKED,          /* the camera can be opened without it, too */
-    CONNECT_SIGN_IN_UNKNOWN,    /* it was sent; the camera did not open again without it, for another reason */
+    CONNECT_SIGNED_IN,          /* the camera refuses clients without user and password, and accepted these */
+    CONNECT_NOT_ASKED,          /* the camera can be opened without them, too */
+    CONNECT_SIGN_IN_UNKNOWN,    /* they were sent; the camera did not open again without them, for another reason */
 };
 
 struct connect_result {
     int status;                 /* 0: a picture came; -EINTR: ended before; another -errno: why none came */
     struct error err;           /* with a status below 0; holds no secret */
     int64_t opened_us;          /* how long opening took; 0: it failed */
-    int64_t first_us;           /* from the begin of opening to the first picture; 0: none came */
-    int64_t ended_us;           /* from the begin of opening to the end of reading */
+    int64_t first_us;           /* from the start of opening to the first picture; 0: none came */
+    int64_t ended_us;           /* from the start of opening to the end of reading */
     float brightest;            /* the highest 95th percentile of the gray levels of a picture */
     bool ended;                 /* the source ended by itself */
     struct source_stats stats;  /* of the whole reading */
@@ -41,12 +41,12 @@ struct connect_result {
 struct connect_cameras;
 
 /* Starts to read the cameras, in their order. config and models (whose files are loaded) are borrowed until close. changed_fd,
- * an eventfd, is told whenever connect_cameras_turn() is to be called. 0, or -errno with the cause in err. */
+ * an eventfd, is written whenever connect_cameras_turn() is to be called. 0, or -errno with the cause in err. */
 int connect_cameras_open(struct connect_cameras **ret, const struct config *config, const struct check_models *models,
                          int changed_fd, struct error *err);
 
 /* Ends the readings whose time is over. Returns when it is to be called next (CLOCK_MONOTONIC, us); INT64_MAX: when changed_fd
- * is told. */
+ * is written. */
 int64_t connect_cameras_turn(struct connect_cameras *cameras);
 
 /* The result of camera i; NULL: not yet. Valid until close. */

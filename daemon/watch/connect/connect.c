@@ -18,10 +18,9 @@
 #include "io/base/thread.h"
 #include "io/sinks/webhook_test.h"
 
-/* Threads may take so long to end: to say goodbye to a camera takes a third of a second. */
+/* Threads may take this long to end: closing a camera's stream takes a third of a second. */
 #define END_US INT64_C(1500000)
 
-/* A picture is black below this gray level. */
 /* ---- cameras -------------------------------------------------------------------------------------------------------- */
 
 /* The most frames a second that the stream can have given; 0: nothing tells. */
@@ -31,7 +30,7 @@ static double most_rate(const struct connect_result *result)
         return 0;
     if (result->stats.fps_in > 0)
         return result->stats.fps_in;
-    /* A single picture came in all this time. */
+    /* Only one picture came in all this time. */
     return result->ended ? 0 : 1e6 / (double)CONNECT_MEASURE_US;
 }
 

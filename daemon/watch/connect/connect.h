@@ -10,7 +10,7 @@
 #include "io/config/config.h"
 
 /* Prints a block for each camera on standard output, in the order of the configuration, as soon as it is known. A line for each
- * webhook and a sum follow. No line holds a secret. Takes SIGINT, SIGTERM and SIGHUP, which end it. Main's thread, which must
+ * webhook and totals follow. No line holds a secret. Takes SIGINT, SIGTERM and SIGHUP, which end it. Main's thread, which must
  * not block those signals, once in a process.
  *
  * Returns the exit status: 0 if all is well. 1: a camera has a fault (connect_find_fault()), a webhook did not answer with a

@@ -1,7 +1,8 @@
-/* Evidence without a row in the database: a crash came between the file and its row, as with the clip of an alert that is open.
- * After a start, such files of alerts of earlier runs are given rows, once. Without one, an alert would go before its files.
+/* Gives rows in the database to files of evidence that have none. A crash between a file and its row leaves such a file, as with
+ * the clip of an alert that is open. After a start, files of alerts of earlier runs are given rows, once. If a file had no row,
+ * the row of its alert would be deleted before it.
  *
- * A file is taken in if it lies where the evidence of a known alert lies (place.h), under a name that memaed gives, and is a
+ * A file gets a row if it lies where the evidence of a known alert lies (place.h), under a name that memaed gives. It must be a
  * plain file behind no symbolic link. All others are left alone. The row of a video names no codec: no file is parsed here. If
  * the row of a new copy comes at the same moment, its codec stays (evidence_rows_add()).
  *

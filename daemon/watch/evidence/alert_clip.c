@@ -8,7 +8,7 @@
 
 #include "io/capture/clip_writer.h"
 
-/* A clip whose camera sends nothing ends so much later than its last packet should have come. */
+/* A clip whose camera sends nothing ends this much later than its last packet should have come. */
 #define LATE_US INT64_C(2000000)
 enum { BATCH = 32 };
 
@@ -183,7 +183,7 @@ static bool write_packets(struct alert_clip *clip, struct packet **packets, size
     return true;
 }
 
-/* Takes packets from the ring, and counts those that it holds no more. */
+/* Takes packets from the ring, and counts those that the ring has dropped. */
 static size_t take(struct alert_clip *clip, struct packet **packets)
 {
     uint64_t wanted = clip->next;

@@ -3,16 +3,15 @@
  * A clip begins at the newest key frame that arrived at least pre_roll_s, and the time that decoding may take, before the alert
  * opened. Where the ring does not reach so far back, it begins at the oldest that is kept. It ends post_roll_s after the alert
  * closed, after max_clip_s, or where the stream changes to one that cannot follow in the file (packet_stream_follows()). A
- * camera that is lost and comes back goes on in the same file. Where the camera keeps audio (evidence.audio), the clip has it, if
- * it came before the clip was begun, for as long as it stays as it was then.
+ * camera that is lost and comes back goes on in the same file. The clip has the audio that the camera keeps (evidence.audio), if
+ * any came before the clip began, until the audio's stream changes.
  *
  * Where privacy masks are burned in, the clip is decoded and encoded again, in a process that works at its own pace. After the
  * last packet the clip waits for it, for ALERT_CLIP_BEHIND_US at most.
  *
  * The file appears under its name once it can be played: with its first fragment (clip_file.h).
  *
- *
- * The evidence thread's. */
+ * The evidence thread calls. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_ALERT_CLIP_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_ALERT_CLIP_H
 
@@ -27,7 +26,7 @@
 #include "io/video/packets/codec_string.h"
 #include "io/video/packets/packet_ring.h"
 
-/* A clip begins by so much earlier than pre_roll_s, because pictures are shown later than their packets arrive. */
+/* A clip begins this much earlier than pre_roll_s, because pictures are shown later than their packets arrive. */
 #define ALERT_CLIP_DELAY_US INT64_C(1000000)
 
 #define ALERT_CLIP_BEHIND_US INT64_C(120000000)

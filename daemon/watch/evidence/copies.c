@@ -105,7 +105,7 @@ static int open_clip(const struct copies *copies, const struct place *place)
     return r;
 }
 
-/* Adds a job, in place of the one of the alert that has failed, or of the oldest that has. -EAGAIN: too many wait. */
+/* Adds a job. It replaces the alert's failed job, or the oldest failed one if no entry is free. -EAGAIN: too many wait. */
 static int add_locked(struct copies *copies, const struct alert_record *alert, struct job *failed)
 {
     size_t waiting;
@@ -253,7 +253,7 @@ static void *run(void *arg)
         lock_take(&copies->lock);
         struct job *done = find_locked(copies, job.alert);
         if (r == 0)
-            *done = (struct job){0};    /* its file tells */
+            *done = (struct job){0};    /* the file itself says so */
         else
             done->state = VIEW_COPY_FAILED;
         snprintf(done->reason, sizeof done->reason, "%s", err.text);

@@ -11,7 +11,7 @@
 #include "web/view.h"
 
 enum {
-    COPIES_WAITING_MAX = 16,    /* a further one is not taken */
+    COPIES_WAITING_MAX = 16,    /* jobs that wait; a further one is refused */
     COPIES_LONGEST = 1920,      /* pixels of the longer side at most */
     COPIES_LENGTH_S = 600,      /* a longer clip is copied up to there */
     COPIES_LIMIT_S = 1800,      /* a copy that takes longer is given up */
@@ -22,7 +22,7 @@ struct copies;
 struct copies_options {
     const char *state_dir;              /* copied */
     /* Borrowed until close. */
-    struct evidence *evidence;          /* is told of copies, and says whether there is room */
+    struct evidence *evidence;          /* is given copies, and says whether there is room */
     struct capture_host *host;          /* forks the process that copies; NULL: the thread does */
     struct heartbeats *heartbeats;
 };

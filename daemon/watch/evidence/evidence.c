@@ -149,7 +149,7 @@ static bool has_pictures(struct evidence *evidence, const char *camera)
     return found;
 }
 
-/* Has the pictures of an alert made that opens, or says that there will be none. */
+/* Orders the pictures of an alert that opens, or reports that there will be none. */
 static void take_opening(struct evidence *evidence, const struct alert_record *alert)
 {
     if (has_pictures(evidence, alert->camera))
@@ -246,7 +246,7 @@ static void log_clip(const char *camera, uint64_t alert, const struct alert_clip
                   "the file does not take the audio, or memory is short: the clip was written without these packets", NULL);
 }
 
-/* Closes clip i, and tells of it. */
+/* Closes clip i, logs it, and reports its file. */
 static void finish(struct evidence *evidence, size_t i)
 {
     struct alert_clip_outcome clip;
@@ -305,7 +305,7 @@ static void take_alert(struct evidence *evidence, const struct alert *alert)
             alert_clip_set_closed(evidence->clips[i], alert->at_us);
 }
 
-/* Takes an alert from the queue, or waits until the clips want to be written again. false: the thread is to end, and the queue is
+/* Takes an alert from the queue, or waits until clips are to be written again. false: the thread is to end, and the queue is
  * empty. *got: there is an alert. */
 static bool wait_for_alert(struct evidence *evidence, int64_t until_us, struct alert *ret, bool *got)
 {
@@ -342,7 +342,7 @@ static void write_clips(struct evidence *evidence)
 static void *evidence_main(void *arg)
 {
     struct evidence *evidence = arg;
-    int64_t next_us = INT64_MAX;        /* when the clips want to be written again */
+    int64_t next_us = INT64_MAX;        /* when clips are to be written again */
     struct alert alert;
     bool got;
     for (;;) {

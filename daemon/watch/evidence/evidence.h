@@ -20,7 +20,7 @@
 #include "io/config/config.h"
 #include "io/video/packets/packet_ring.h"
 
-/* So many clips are written at the same time; a further alert has none, and the log says so. */
+/* At most this many clips are written at the same time. A further alert has none, and the log says so. */
 enum { EVIDENCE_CLIPS_MAX = 256, EVIDENCE_QUEUE_MAX = 1024 };
 
 struct evidence;
@@ -31,7 +31,7 @@ struct evidence_made {
     const char *camera, *kind;  /* kind: "clip", "snapshot", "why", "copy" */
     const char *path;           /* below state_dir */
     int64_t bytes;
-    const char *codec, *codecs; /* "h264", "avc1.64001f"; codecs is "" where browsers have no name for it; both of a picture */
+    const char *codec, *codecs; /* "h264", "avc1.64001f"; codecs is "" if browsers have no name for it; a picture has "" twice */
 };
 
 struct evidence_options {
@@ -55,13 +55,13 @@ bool evidence_end(struct evidence *evidence, int64_t deadline_us);
 void evidence_close(struct evidence *evidence);
 
 /* Retention uses these. The first returns how many files were made. The second returns true if a file failed since the last call
- * because the disk is full. The third stops all writing (clips end where they are), or allows it again. */
+ * because the disk is full. The third stops clips (they end where they are) and copies, or allows them again. */
 unsigned evidence_made_files(const struct evidence *evidence);
 bool evidence_take_no_space(struct evidence *evidence);
 void evidence_pause(struct evidence *evidence, bool paused);
 
-/* Others that make files of evidence use these. The first two take that a file is complete, and that one failed because the disk
- * is full. The last two tell whether nothing is to be written: now, and by a value that changes and is valid until close. */
+/* Others that make files of evidence use these. The first two report that a file is complete, and that one failed because the
+ * disk is full. The last two say whether evidence_pause() holds: now, and by a value that changes and is valid until close. */
 void evidence_add_file(struct evidence *evidence, const struct evidence_made *made);
 void evidence_lack_space(struct evidence *evidence);
 bool evidence_is_paused(const struct evidence *evidence);

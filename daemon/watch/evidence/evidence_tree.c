@@ -37,7 +37,7 @@ static int open_folder(int in, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-/* A folder that went, or is none, is skipped. */
+/* A folder that has vanished, or is no folder, is skipped. */
 static bool is_passed(int r)
 {
     return r == -ENOENT || r == -ENOTDIR || r == -ELOOP;

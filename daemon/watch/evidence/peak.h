@@ -1,8 +1,8 @@
-/* The frames of the window with the highest score of the present cause of an alert, so that somebody can explain the alert after
- * the ring of frames has gone on. All memory is allocated when it opens.
+/* Keeps the frames of the window with the highest score of an alert's present cause. So the alert can be explained after the ring
+ * has dropped these frames. All memory is allocated when it opens.
  *
- * Only windows are offered that count towards an alert. A pause between them that is longer than a smoothed score lasts begins
- * another cause. Any thread; a lock is held for a copy of a window, about a tenth of a millisecond. */
+ * Only windows that count towards an alert are offered. A pause of more than 3 s plus smooth_us between them
+ * begins another cause. Any thread; a lock is held for a copy of a window, about a tenth of a millisecond. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PEAK_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_PEAK_H
 

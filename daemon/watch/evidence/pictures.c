@@ -19,14 +19,14 @@
 enum { LONGEST = 1280, MASK_MARGIN = 2, DECODE_MS = 1800 };
 
 #define PATIENCE_US INT64_C(60000000)
-/* The cause of an alert has just entered its first window, whose centre frame does not show it yet. So the score may rise for
- * so long before the window with the peak is taken. */
+/* As an alert opens, its cause has just entered its first window, whose centre frame does not show it yet. So the score may rise
+ * for this long before the window with the peak is taken. */
 #define RISE_US INT64_C(800000)
 
 struct member {                 /* a camera */
     struct pictures_camera camera;
     char name[RECORD_NAME_SIZE];
-    atomic_bool leaves;         /* what is being decoded is given up */
+    atomic_bool leaves;         /* the camera leaves: decoding for it is given up */
     bool busy;                  /* the thread uses it */
     struct member *next;
 };

@@ -1,10 +1,11 @@
 /* The pictures of alerts: the thread "pictures" makes, for each alert that is told,
- *   snapshot.jpg   the frame at the peak in colour, with boxes (evidence/snapshot.h). Where no packets of it are kept, or they
- *                  cannot be decoded in time, the gray frame that the network saw, at the network's size
+ *   snapshot.jpg   the frame at the peak in colour, with boxes (evidence/snapshot.h). If its packets are not kept, or cannot
+ *                  be decoded in time, it is the gray frame that the network saw, at the network's size
  *   why.jpg        why the window with the peak scores (core/explain/explain.h), for alerts that are made from windows
  * Privacy masks are blackened in all of it. All snapshots that wait are made before any why-picture.
  *
- * A ready() tells of each alert once its pictures are there or have failed, also where the camera makes none.
+ * ready() is called for each alert once its pictures are there or have failed, also if the camera makes none. It is not called
+ * if there is no memory for the job.
  *
  * Any thread may call, but for open and close, which are main's. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PICTURES_H
@@ -22,7 +23,7 @@
 #include "io/video/packets/packet_ring.h"
 #include "web/view.h"
 
-/* A further alert has no pictures, and the log says so. */
+/* If this many alerts wait, a further one has no pictures, and the log says so. */
 enum { PICTURES_QUEUE_MAX = 64 };
 
 struct pictures;

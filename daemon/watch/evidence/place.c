@@ -13,8 +13,8 @@
 
 #include "io/base/beneath.h"
 
-/* Retention may delete an empty folder, or a file that is not locked yet, between two steps. Then all is made again, so many
- * times. */
+/* Retention may delete an empty folder, or a file that is not locked yet, between two steps. Then all is made again, this many
+ * times at most. */
 enum { ATTEMPTS = 5 };
 enum { DATE_SIZE = 16 };
 

@@ -40,7 +40,7 @@ int place_publish(struct place_file *file, struct error *err);
 /* Unlocks and closes the file. Deletes it if it was not published. Takes one without a file. */
 void place_close(struct place_file *file);
 
-/* Publishes a file that holds these bytes, whose path is path then. 0 or -errno. */
+/* Publishes a file with these bytes, and writes its path below state_dir to path. 0 or -errno with the cause in err. */
 int place_put(const char *state_dir, const struct place *place, const char *name, const void *data, size_t size,
               char path[PLACE_PATH_SIZE], struct error *err);
 

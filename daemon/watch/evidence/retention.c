@@ -18,12 +18,12 @@
 #include "io/database/evidence_rows.h"
 
 #define LOOK_US INT64_C(1000000)        /* from one look at the disk to the next */
-#define LOOK_SHORT_US INT64_C(250000)   /* the same, while less is free than three times what is to be */
+#define LOOK_SHORT_US INT64_C(250000)   /* the same, while less than three times free_least is free */
 #define WALK_US INT64_C(60000000)       /* from one look at the files to the next */
 #define SOON_US INT64_C(5000000)        /* the same, after a file was written, or where nothing was left to delete */
-#define STEP_US INT64_C(60000000)       /* a step may wait for the disk for so long */
+#define STEP_US INT64_C(60000000)       /* a step may wait this long for the disk */
 #define YOUNG_US INT64_C(60000000)      /* an empty folder that is younger may be about to get a file */
-/* Where a write failed although space is free (a quota, no more inodes), so much is deleted at once. */
+/* If a write failed although space is free (a quota, no more inodes), this much is deleted at once. */
 #define URGENT_BYTES INT64_C(16777216)
 enum { INODES_LEAST = 1000 };
 
@@ -302,7 +302,7 @@ static int prune(struct retention *retention, const struct disk *disk, bool *for
     return r < 0 ? r : 0;
 }
 
-/* ---- what is told ----------------------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------------------------------- */
 
 static void tell(struct retention *retention, const struct retention_alarm *before, int64_t free_bytes)
 {
@@ -348,7 +348,7 @@ static int look(struct retention *retention, struct error *err)
     if (r == 0)
         r = tidy(retention, &disk, &is_short, err);
     if (r == 0 && disk.free_bytes < disk.limits.free_low && monotonic_us() - retention->walked_us >= SOON_US) {
-        retention->has_tree = false;    /* of what was known, no more could be deleted */
+        retention->has_tree = false;    /* no more of the known files could be deleted */
         r = tidy(retention, &disk, &is_short, err);
     }
     if (r == 0)

@@ -6,8 +6,8 @@
  * (adoption.h). Files of alerts that the database does not know are kept for as long as others, and go when they are the oldest.
  * Before the files of an alert go, the database is asked if it is marked or open. While it cannot be read, nothing is deleted.
  *
- * A disk that is short is told by EVENT_STORAGE_FULL, and by EVENT_STORAGE_RECOVERED once there is room. Where less is free than
- * is to be, and nothing can be deleted, no clip is written until there is.
+ * EVENT_STORAGE_FULL reports that the disk is short, and EVENT_STORAGE_RECOVERED that there is room again. If less is free than
+ * evidence.free_mib, and nothing can be deleted, no clip and no copy is written until there is room.
  *
  * Any thread may call, but for open, end and close, which are main's. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_RETENTION_H
@@ -42,7 +42,7 @@ int retention_open(struct retention **ret, const struct retention_options *optio
 bool retention_end(struct retention *retention, int64_t deadline_us);
 void retention_close(struct retention *retention);      /* after retention_end() returned true; takes NULL */
 
-/* Holds from the next second on. */
+/* The new limits apply from the next look at the disk on. */
 void retention_configure(struct retention *retention, const struct config_retention *config);
 
 struct retention_stats {

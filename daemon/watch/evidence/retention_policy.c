@@ -2,10 +2,10 @@
 
 #define MIB INT64_C(1048576)
 #define DAY_US INT64_C(86400000000)
-/* Deleting begins so much before free_least is reached, because clips that open write their pre-roll at once: as much again, but
- * for large disks a quarter. */
+/* Deleting begins by a margin before free_least is reached, because clips that open write their pre-roll at once. The margin is a
+ * quarter of free_least, but this much at least, and free_least itself at most. */
 #define MARGIN (64 * MIB)
-/* After so long without want of space, and with more room than was asked for, the disk counts as recovered. */
+/* The disk counts as recovered once it has not been short for this long, and free_goal is free. */
 #define RECOVERY_US INT64_C(30000000)
 
 const char *retention_reason_name(enum retention_reason reason)

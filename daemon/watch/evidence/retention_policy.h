@@ -1,8 +1,8 @@
-/* The rules by which evidence is deleted and a short disk is told. The oldest alerts go first, each with all of its files:
+/* The rules by which evidence is deleted and a short disk is reported. The oldest alerts go first, each with all of its files:
  *   age     alerts that are older than keep_us
  *   size    while all evidence takes more than max_bytes
  *   space   while less than free_low is free on the disk, until free_goal is
- * Alerts that are held (marked, or open) and alerts with a file that is being written stay, and count.
+ * Alerts that are held (marked, or open) and alerts with a file that is being written stay. Their bytes count.
  *
  * Pure: no clock, no file, no thread. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_RETENTION_POLICY_H
@@ -40,15 +40,15 @@ struct retention_alert {
 size_t retention_choose(struct retention_alert *alerts, size_t n, const struct retention_limits *limits, int64_t now_us,
                         int64_t free_bytes);
 
-/* The state of the disk as it was told. */
+/* The state of the disk as it was reported last. */
 struct retention_alarm {
     bool full;                  /* the disk is short, or was a short time ago */
-    bool paused;                /* no evidence is written, because no other can be deleted */
+    bool paused;                /* no clip or copy is written, because nothing can be deleted */
     int64_t short_us;           /* when it was short last; monotonic */
 };
 
-/* Call it after each look at the disk. is_short: evidence was deleted for space, or a write failed for want of it. free_bytes:
- * that are left. true: full or paused has changed. */
+/* Call it after each look at the disk. is_short: evidence was deleted for space, a write failed for want of it, or few inodes are
+ * left. free_bytes: that are left. true: full or paused has changed. */
 bool retention_alarm_step(struct retention_alarm *alarm, const struct retention_limits *limits, int64_t now_us,
                           int64_t free_bytes, bool is_short);
 

@@ -15,7 +15,7 @@ enum { PACKETS_MOST = 16384, PACKETS_FIRST = 512 };
 #define EARLIER_US INT64_C(1000000)
 /* Half the shortest time between two pictures: time stamps are rounded as they are copied. */
 #define ROUNDING_US INT64_C(2000)
-/* A packet is noted in the ring some time after it had been read: so much later at most. */
+/* A packet reaches the ring at most this long after it was read. */
 #define LATE_US INT64_C(500000)
 
 struct packets {

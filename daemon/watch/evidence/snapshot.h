@@ -1,7 +1,7 @@
 /* The colour picture of a moment, decoded from the packets that a camera keeps.
  *
- * The packets from the key frame on are copied into a file in memory (memfd), which a process with least rights writes, and
- * another one decodes (io/capture). So nothing is on disk that a privacy mask should hide, and the daemon parses nothing. */
+ * The packets from the key frame on are copied into a file in memory (memfd). A process with least rights writes it, and
+ * another one decodes it (io/capture). So nothing is on disk that a privacy mask should hide, and the daemon parses nothing. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_SNAPSHOT_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_SNAPSHOT_H
 

@@ -47,12 +47,12 @@ enum { SINK_WEBHOOKS, SINK_KINDS /* how many there are */ };
 struct sinks;
 struct sinks_change;
 
-/* Starts the senders that the configuration has endpoints for. What still waits for endpoints of the last run that are gone is
+/* Starts the senders that the configuration has endpoints for. What still waits for endpoints that config no longer has is
  * forgotten. store, events and state_dir are borrowed until sinks_free(). 0 or -errno with the cause in err; *ret is then what
  * was opened, for sinks_close() and sinks_free(). */
 int sinks_open(struct sinks **ret, struct store *store, struct events *events, const char *state_dir, const struct config *config,
                struct error *err);
-/* Gives senders grace_ms to deliver what is due, and ends them. The store is silent. Takes NULL. */
+/* Gives senders grace_ms to deliver what is due, and ends them. Call it after store_silence(). Takes NULL. */
 void sinks_close(struct sinks *sinks, int grace_ms);
 void sinks_free(struct sinks *sinks);                   /* takes NULL; the store's thread has ended */
 
@@ -61,7 +61,7 @@ int sinks_prepare(struct sinks_change **ret, struct sinks *sinks, const struct c
 void sinks_adopt(struct sinks *sinks, struct sinks_change *change);     /* takes change */
 void sinks_forget(struct sinks_change *change);         /* takes NULL */
 
-/* Their endpoints, for the store, which asks config from then on. */
+/* Writes the endpoints of all sinks. wants() of ret reads config. */
 void sinks_endpoints(const struct config *config, struct store_endpoints *ret);
 
 void sinks_wake(void *sinks);                           /* any thread */

@@ -1,4 +1,4 @@
-/* A connection that reads the store's database. It is opened again where another database has taken the place of the one before.
+/* A connection that reads the store's database. It is opened again if another database has replaced the one before.
  * One thread at a time. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_CONNECTION_H
 #define MEMAED_DAEMON_WATCH_STORE_CONNECTION_H
@@ -14,9 +14,9 @@ struct connection {
     bool failed;                        /* the log says so */
 };
 
-/* Sees to it that the database is open and the present one. 0 or -errno; -EIO where it is gone, as -ENOENT is that of a row. */
+/* Sees to it that the database is open and the present one. 0 or -errno; -EIO if it is gone, because -ENOENT is for rows. */
 int connection_renew(struct connection *connection, struct store *store, struct error *err);
-/* Logs the first failure in a row, and returns r. -ENOENT is none. */
+/* Logs the first failure in a row, and returns r. -ENOENT is no failure. */
 int connection_tell(struct connection *connection, int r, const struct error *err);
 void connection_close(struct connection *connection);
 

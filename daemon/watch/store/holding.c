@@ -2,7 +2,7 @@
 
 #include "io/base/clock.h"
 
-/* The time until which an event of the item's alert waits that is before the item in the list, if that is there; 0: none does. */
+/* Returns until when an event of the item's alert waits; 0: none does. If the list has the item, only those before it count. */
 static int64_t waits_until(const struct queue_item *list, const struct queue_item *item)
 {
     for (; list && list != item; list = list->next)

@@ -1,5 +1,5 @@
-/* Events that are written, but wait: an alert that opens waits for its pictures. If it closes before they are there, that waits,
- * too, so that the events of an alert are delivered in their order. Lists are linked by next. The store's thread. */
+/* Events that are written, but wait: the opening of an alert waits for its pictures. A closing that comes before they are there
+ * waits, too, so that the events of an alert are delivered in their order. Lists are linked by next. The store's thread. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_HOLDING_H
 #define MEMAED_DAEMON_WATCH_STORE_HOLDING_H
 

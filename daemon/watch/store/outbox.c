@@ -58,7 +58,7 @@ static struct mark *find_locked(struct store_outbox *outbox, const char *key)
     return mark;
 }
 
-/* No entry is given: its rows are about to change. */
+/* Returns true if the endpoint has no entry now, because its rows are about to change. */
 static bool waits_locked(const struct store_outbox *outbox, const struct mark *mark)
 {
     return mark->reviving || mark->forgotten > outbox->orders_written;

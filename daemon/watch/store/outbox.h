@@ -1,10 +1,10 @@
 /* The outbox of webhooks (io/sinks/outbox.h) in the store's database. It reads by connections of its own, so that the sender
- * waits for no writer. What it is told goes to the store's thread (delivery.h), which writes it soon. Until then a note in
- * memory says so, so that an entry that was delivered is not given again. If memaed is killed in between, the entry is sent
+ * waits for no writer. Outcomes go to the store's thread (delivery.h), which writes them soon. Until then a note in
+ * memory holds them, so that an entry that was delivered is not given again. If memaed is killed in between, the entry is sent
  * once more at the next start.
  *
  * Only events that are ready are given. While dead letters are made to wait again, or an endpoint is forgotten, the endpoint has
- * no entry; woken() is called once that is written. list_dead() has what is written. */
+ * no entry; woken() is called once that is written. list_dead() returns only letters that are written. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_OUTBOX_H
 #define MEMAED_DAEMON_WATCH_STORE_OUTBOX_H
 

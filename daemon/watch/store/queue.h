@@ -28,11 +28,11 @@ struct queue_order {
     void *arg;
 };
 
-/* An event to write, with its alert; or something else that people have ordered. */
+/* An event to write, with its alert; or orders, a change of labels, evidence, or the outcome of a delivery. */
 struct queue_item {
     struct queue_item *next;
     enum event_type type;
-    bool has_alert, has_event, has_orders, has_evidence;        /* what has no event is only written */
+    bool has_alert, has_event, has_orders, has_evidence;        /* an item without an event is only written */
     bool is_ready;                      /* its alert's events are not held any more: alert.id */
     bool alert_is_written;              /* the alert's row is in the database already */
     int64_t time_us;                    /* UTC */

@@ -19,7 +19,7 @@ enum { EVENTS_AT_ONCE = 64, SCORES_AT_ONCE = 512 };
 
 #define TICK_US INT64_C(1000000)
 #define STEP_US INT64_C(30000000)       /* a transaction that takes longer counts as stuck to the watchdog */
-#define LAST_STEP_US INT64_C(250000)    /* before the end no transaction is begun: one may wait for a lock for so long */
+#define LAST_STEP_US INT64_C(250000)    /* before the end no transaction is begun: one may wait this long for a lock */
 #define BACKOFF_FIRST_US INT64_C(100000)
 #define BACKOFF_MAX_US INT64_C(5000000)
 
@@ -227,7 +227,7 @@ static void take_failure(struct store *store, int status, const char *cause)
     store->stats.failing = true;
     store->stats.no_space = status == -ENOSPC;
     lock_give(&store->lock);
-    /* The database itself has waited for a lock. */
+    /* With -EBUSY the database itself has waited for a lock, so the shortest back-off does. */
     store->backoff_us = status == -EBUSY || store->backoff_us == 0 ? BACKOFF_FIRST_US : 2 * store->backoff_us;
     if (store->backoff_us > BACKOFF_MAX_US)
         store->backoff_us = BACKOFF_MAX_US;
@@ -298,7 +298,7 @@ static void release_held(struct store *store)
     }
 }
 
-/* Their time is over, and no event waits from now on. */
+/* Releases all events that are held. From now on none is held. */
 static void let_go(struct store *store)
 {
     store->hold_us = 0;

@@ -38,7 +38,7 @@ struct store_event {
     bool ready;                 /* may be delivered. false: it is published once more when it may */
 };
 
-/* Called on the store's thread, in the order of seq (when an event becomes ready later: of that). Must not block. */
+/* Called on the store's thread, in the order of seq. An event that was not ready comes again once it is. Must not block. */
 typedef void store_publish(void *arg, const struct store_event *event);
 
 /* The endpoints that get outbox rows. */
@@ -70,7 +70,7 @@ struct store_options {
 
 /* Opens the database: creates, migrates, or sets aside a damaged one, which the log says. 0 or -errno with path and cause. */
 int store_open(struct store **ret, const struct store_options *options, struct error *err);
-/* Closes the alerts that the last run left open: they become interrupted, and an event tells of each. Then starts the thread. */
+/* Closes the alerts that the last run left open: they become interrupted, and an event reports each. Then starts the thread. */
 int store_start(struct store *store, struct error *err);
 /* Waits until what was posted before is written and published, or until deadline_us (CLOCK_MONOTONIC). Events that wait for their
  * evidence are published without it soon after. Main's thread. */
@@ -114,7 +114,7 @@ int store_add_delivery(struct store *store, struct delivery *delivery);
 /* The files of the alert are deleted: its rows of evidence go within a second. 0; -ENOSPC: too many wait. */
 int store_evidence_gone(struct store *store, uint64_t alert);
 
-/* Both copy, and hold from the next transaction on. */
+/* Both copy what they get, which applies from the next transaction on. */
 void store_set_endpoints(struct store *store, const struct store_endpoints *endpoints);
 void store_set_retention(struct store *store, const struct store_retention *retention);
 

@@ -1,5 +1,5 @@
-/* The transactions of the store, without its thread, queue and log. For the store's thread alone, and before it starts for
- * main's. */
+/* The transactions of the store, without its thread, queue and log. Used by the store's thread, and by main's before
+ * that starts. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_WRITER_H
 #define MEMAED_DAEMON_WATCH_STORE_WRITER_H
 
