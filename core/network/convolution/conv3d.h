@@ -23,7 +23,7 @@ struct conv3d {
     int kernel[3], stride[3], padding[3];
 };
 
-/* Applied to each output while it is in cache: output = activation(sum + bias). */
+/* The last step for each output, done while the output is in cache: activation(sum + bias). */
 struct epilogue {
     const float *bias;          /* [output channels] or NULL */
     enum activation activation;

@@ -62,7 +62,7 @@ int window3d_phases(const struct conv3d *g)
     return g->stride[0] * g->stride[1] * g->stride[2];
 }
 
-/* The extent of the source on an axis with the padding that windows read: positions before it, and positions in all. */
+/* Writes the extent of the source on an axis with the padding that windows read: positions before it, and positions in all. */
 static void reach(const struct window3d *w, int axis, int *before, int *size)
 {
     const int src[3] = {w->src.t, w->src.h, w->src.w};
