@@ -199,8 +199,8 @@ static int note_changes(struct localisation *l, struct frame *f, float value)
     return 0;
 }
 
-/* Gives each region of a mask the track of the region that it continues, or a new track. The mask becomes the previous one of the
- * next; takes `region` on success. Changes nothing on failure. */
+/* Gives each region of a mask the track of the region that it continues, or a new track. Keeps the mask for the next call: takes
+ * `region` on success. Changes nothing on failure. */
 static int follow(struct localisation *l, uint32_t *region, uint32_t n, int h, int w)
 {
     uint32_t *track = l->track + l->regions, *before = track - l->last_regions;

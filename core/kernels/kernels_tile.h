@@ -190,8 +190,8 @@ static void outer_products(const struct outer_products *p)
     }
 }
 
-/* Transposes VECTOR rows of VECTOR floats in log2(VECTOR) steps, s = 1, 2, 4, …. In step s, rows i and i + s exchange lane l +
- * s of row i and lane l of row i + s, for all l without bit s. FIRST and SECOND give the source of lane l. */
+/* Transposes VECTOR rows of VECTOR floats in log2(VECTOR) steps, s = 1, 2, 4, …. In step s, lane l + s of row i and lane l of
+ * row i + s are exchanged, for all i and l without bit s. FIRST and SECOND give the source of lane l. */
 #define FIRST(l, s) ((l) & (s) ? VECTOR + (l) - (s) : (l))
 #define SECOND(l, s) ((l) & (s) ? VECTOR + (l) : (l) + (s))
 #define FOUR(OF, l, s) OF(l, s), OF(l + 1, s), OF(l + 2, s), OF(l + 3, s)

@@ -1,9 +1,9 @@
 /* A cache of output frames of the encoder's first layers, which overlapping windows of one sequence share.
  *
  * A frame of a layer's output can be shared if no padding in time reaches it, through any layer back to the pictures. It
- * then depends on its pictures alone. A window that begins d pictures later has the same frame if d is a multiple of the
- * strides in time up to that layer, multiplied. At a stride of 1, for example, the paper's second layer repeats a frame two
- * windows later and its third layer four windows later.
+ * then depends on its pictures alone. A window that begins d pictures later has the same frame if d is a multiple of the product
+ * of the strides in time up to that layer. If a window begins at each picture, for example, the paper's second layer repeats a
+ * frame two windows later, and its third layer four windows later.
  *
  * A frame is stored under the number of the picture at its place. So windows may come in any order and with gaps: a frame
  * that is not in the cache is computed. A layer has entries for the frames that windows at the given stride share. It has

@@ -4,8 +4,8 @@
  * Every TRAINING_CHECK steps it measures the addressing over the batches since the last check and corrects three faults:
  *   Unused slots get no gradient. In the first six tenths of the training each is set to a query drawn at random.
  *   Dead queries have no slot left after shrinkage. If setting unused slots did not help, or is over, the model's shrink is
- *     lowered for good. It becomes half of its old value, or of the weight that 99 of 100 queries of the current batch reach
- *     before shrinkage, if that is less.
+ *     lowered for good. It becomes half of its old value, or half of the weight that 99 of 100 queries reach before shrinkage, if
+ *     that is less. The current batch's queries count.
  *   All queries get the same mixture, because one slot takes all the weight or all slots are equal. All slots but the most
  *     used one are set to queries.
  *

@@ -11,8 +11,8 @@
  * The alerts are the same as if all windows were computed, as long as the bound holds. A score is reused only if it is below
  * the threshold by more than the bound. While an alert may be open, it must be as far below the closing threshold. An alert
  * rule that compares a mean of scores may open an alert by a single high score, so the closing threshold always applies then. A
- * reused score can then neither open an alert nor keep one open. But a falling mean may be off by the bound, so with such a rule
- * an alert may open or close a few windows sooner or later.
+ * reused score can then neither open an alert nor keep one open. But a falling mean may be off by the bound, so its alerts may
+ * open or close a few windows sooner or later.
  *
  * Windows are decided in order. A decision depends on the frames and on the scores of earlier windows only, not on which
  * thread computes them or when. No locks: one thread (or lock) per scene. Nothing is allocated after static_scene_open(). */
