@@ -1,5 +1,5 @@
-/* The delays of events, in classes: from an event (of an alert, the moment in the picture) to the acknowledgement of a sink.
- * Plain data; the caller guards it. */
+/* A histogram of the delays of events. A delay lasts from the event (for an alert, from the moment in the picture) until a sink
+ * has acknowledged it. Plain data; the caller guards it. */
 #ifndef MEMAED_CORE_DELAYS_H
 #define MEMAED_CORE_DELAYS_H
 
@@ -13,7 +13,7 @@ struct delays {
     double sum_s;
 };
 
-/* Counts an event; times are UTC. One of the future, by another clock, counts as 0. */
+/* Counts an event; times are UTC. A negative delay, which clocks that differ can give, counts as 0. */
 void delays_add(struct delays *delays, int64_t happened_us, int64_t acknowledged_us);
 
 #endif

@@ -29,14 +29,14 @@ enum event_type {
     EVENT_TYPES                 /* how many there are */
 };
 
-/* A fault of a camera's picture, of health opened and health closed. Texts are static. */
+/* The fault of a camera's picture that EVENT_HEALTH_OPENED and EVENT_HEALTH_CLOSED tell of. Texts are static. */
 enum { EVENT_DETAILS = 4 };
 struct event_health {
     const char *kind, *unit;    /* "moved", "%" (core/health/kind.h) */
-    double quantity;            /* as it opened; of a fault that closed, the worst while it was open */
+    double quantity;            /* opened: its value then; closed: the worst value while the fault was open */
     double baseline, opens_at, closes_at;
     int64_t since_us;           /* UTC; when it began */
-    int n_details;              /* what a kind tells more, as of the opening: the frequency of jitter, the place of a scene */
+    int n_details;              /* further values of the kind, as it opened: the frequency of jitter, the place of a scene */
     struct {
         const char *key;        /* "frequency_hz" */
         double value;           /* NAN: not measured */
@@ -58,7 +58,7 @@ struct event {
 /* "msg_" and 128 random bits in hexadecimal: the id of an event, the same for all who are told of it. */
 enum { EVENT_ID_SIZE = sizeof "msg_" + 32 };
 
-/* An event as it is kept and told. */
+/* An event as the database keeps it and receivers get it. */
 struct event_record {
     uint64_t seq;               /* its number; from 1 on; numbers rise, also over restarts */
     enum event_type type;
@@ -68,10 +68,10 @@ struct event_record {
 
 /* "alert.opened", "camera.lost" and so on. */
 const char *event_type_name(enum event_type type);
-/* The type of that name. false, and ret untouched, where there is none. */
+/* Finds the type of that name. Returns false, ret untouched, if there is none. */
 bool event_type_find(enum event_type *ret, const char *name);
 
-/* The name of the event that tests a sink (`memaed check --connect`). It is no type: no set of types holds it, and nothing has
+/* The name of the event that tests a sink (`memaed check --connect`). It is not a type, so no set of types holds it. Nothing has
  * happened at any camera. */
 #define EVENT_TEST_NAME "webhook.test"
 

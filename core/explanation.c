@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* The rates beyond which footage tells nothing. */
+/* The longest time between two events that is told: this many times the footage, and this many hours. */
 static const double most_beyond = 1000, most_hours = 1000 * 24 * 365.25;
 
 void rarity_words(char out[RARITY_SIZE], double hours, double footage_hours)
@@ -19,7 +19,7 @@ void rarity_words(char out[RARITY_SIZE], double hours, double footage_hours)
     if (isnan(hours) || hours <= 0)
         return;
     hours = fmin(hours, most);
-    /* The largest unit of which it takes one or more, to the nearest whole number. */
+    /* Take the largest unit of which the time has one or more, rounded to the nearest whole number. */
     for (int i = 0; i < UNITS; i++) {
         double n = hours / units[i].hours;
         if (n < 0.995)

@@ -1,5 +1,5 @@
-/* An explanation says why a window scored as it did: what the network drew instead, which voice spoke, which slots answered,
- * how rare the score is. Plain data; core/explain/explain.h makes it. Any thread. */
+/* An explanation says why a window scored as it did: which voice (core/voice.h) is highest and where, which slots of the memory
+ * have weight there, and how rare the score is. Plain data; core/explain/explain.h makes it. Any thread. */
 #ifndef MEMAED_CORE_EXPLANATION_H
 #define MEMAED_CORE_EXPLANATION_H
 
@@ -7,10 +7,11 @@
 
 enum { EXPLANATION_SLOTS = 5, RARITY_SIZE = 48 };
 
-/* A slot of the memory that answered. Weights are means, 0 to 1, and those of all slots add up to 1. */
+/* A slot of the memory that answered, which means that its weight is above 0. Weights are means, 0 to 1. Those of all slots add
+ * up to 1. */
 struct explanation_slot {
     int slot;
-    float weight;               /* over the queries of the loudest place, at all their times */
+    float weight;               /* over the queries at the loudest place, at all times of the window */
     float weight_of_picture;    /* over all queries of the window */
 };
 
@@ -23,7 +24,7 @@ struct explanation {
     struct voices voices;       /* NAN: the model has no such voice. VOICE_STILL is always NAN */
     enum voice loudest;         /* VOICES: none */
     float loudest_x, loudest_y; /* the centre of the cell with the highest value, in fractions of the picture */
-    float loudest_value;        /* of it, in the unit of the score; without a score of its own, of the reference */
+    float loudest_value;        /* that value, in the unit of the score; without a score of its own, in that of the reference */
     struct boxes boxes;         /* around the parts that score; none without a score of its own */
     int n_slots;                /* 0: the network has no memory, or no slot answered */
     struct explanation_slot slots[EXPLANATION_SLOTS];   /* those with the largest weight, in that order */
@@ -31,9 +32,9 @@ struct explanation {
     int slots_of_memory;        /* all; 0: the network has no memory */
 };
 
-/* Writes how rare an event is that comes once in `hours`: "once in 12 days", "3 times an hour"; "" if hours is not above 0. The
- * rate was measured on footage_hours of footage. They tell nothing of rates below once in a thousand times as long: such a rate
- * becomes "less than once in 3 days". footage_hours NAN: no such bound. */
+/* Writes how rare an event is that comes once in `hours`: "once in 12 days", "3 times an hour", or "all the time" from 1000 times
+ * an hour on. Writes "" if hours is not above 0. The rate was measured on footage_hours of footage. A rate below once in 1000
+ * times as long, or in 1000 years, becomes "less than once in 3 days". footage_hours NAN: only the 1000 years are a bound. */
 void rarity_words(char out[RARITY_SIZE], double hours, double footage_hours);
 
 #endif

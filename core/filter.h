@@ -1,5 +1,5 @@
-/* Filters of alerts and events: what a client or a sink wants to see of them. Plain data; a member that is 0 or empty restricts
- * nothing, but for `suppressed`. io/database/alert_rows.h reads the alerts that a filter takes. */
+/* Filters of alerts and events: which of them a client or a sink receives. Plain data; a member that is 0 or empty restricts
+ * nothing, except `suppressed`. io/database/alert_rows.h reads the alerts that a filter takes. */
 #ifndef MEMAED_CORE_FILTER_H
 #define MEMAED_CORE_FILTER_H
 
@@ -12,7 +12,7 @@ enum alert_filter_state { ALERT_ANY, ALERT_IS_OPEN, ALERT_IS_CLOSED, ALERT_IS_IN
 enum alert_filter_suppressed { ALERT_TOLD, ALERT_TOLD_OR_NOT, ALERT_NOT_TOLD };
 enum filter_flag { FILTER_ANY, FILTER_NO, FILTER_YES };
 
-/* An alert passes if all of it holds. */
+/* An alert passes if it meets every member. */
 struct alert_filter {
     char camera[RECORD_NAME_SIZE];
     enum alert_filter_state state;
@@ -35,7 +35,7 @@ struct alert_limits {
 /* The filter of a sink in the configuration. */
 struct sink_filter {
     unsigned types;                     /* event_bit() of each */
-    char **cameras;                     /* [n_cameras]; the event's is one of them. An event without a camera passes */
+    char **cameras;                     /* [n_cameras]; the event's camera is one of them. An event without one passes */
     size_t n_cameras;
     struct alert_limits alerts;
 };
@@ -44,17 +44,17 @@ struct sink_filter {
 enum { EVENT_FILTER_CAMERAS_MAX = 16 };
 
 struct event_filter {
-    char cameras[EVENT_FILTER_CAMERAS_MAX][RECORD_NAME_SIZE];   /* [n_cameras]; the event's is one of them. One without does
-                                                                 * not pass */
+    char cameras[EVENT_FILTER_CAMERAS_MAX][RECORD_NAME_SIZE];   /* [n_cameras]; the event's camera is one of them. An event
+                                                                 * without one does not pass */
     size_t n_cameras;
     unsigned types;                     /* event_bit() of each; 0: all */
     struct alert_limits alerts;
 };
 
-/* Any thread. event->alert NULL: it passes struct alert_limits. */
+/* Returns true if the event passes. An event without an alert passes struct alert_limits. Any thread. */
 bool sink_filter_takes(const struct sink_filter *filter, const struct event *event);
 bool event_filter_takes(const struct event_filter *filter, const struct event *event);
-/* Says whether any alert is left out. */
+/* Returns true if the limits restrict anything. */
 bool alert_limits_any(const struct alert_limits *limits);
 
 #endif

@@ -49,7 +49,7 @@ enum alert_kind {
     ALERT_KINDS                 /* how many there are */
 };
 const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
-/* Finds the kind of that name. false, and ret untouched, where there is none. */
+/* Finds the kind of that name. Returns false, ret untouched, if there is none. */
 bool alert_kind_find(enum alert_kind *ret, const char *name);
 
 /* The reasons why an alert is suppressed, that is, not told: it goes to no sink, and lists leave it out unless asked. */
@@ -57,14 +57,14 @@ enum alert_suppressed {
     SUPPRESSED_NOT,
     SUPPRESSED_COOLDOWN,        /* a told alert closed a short time before */
     SUPPRESSED_RATE,            /* enough alerts were told within an hour */
-    SUPPRESSED_DISARMED,        /* somebody's order, as the next one (core/alerting/arming.h) */
-    SUPPRESSED_SNOOZED,
+    SUPPRESSED_DISARMED,        /* somebody had disarmed the camera (core/alerting/arming.h) */
+    SUPPRESSED_SNOOZED,         /* somebody had snoozed it */
     SUPPRESSED_SCHEDULE,        /* the camera's schedule had no span */
-    SUPPRESSED_HEALTH,          /* the camera's picture was at fault, of a kind that holds alerts back */
+    SUPPRESSED_HEALTH,          /* the camera's picture had a fault of a kind that holds alerts back */
     SUPPRESSED_REASONS          /* how many there are, with SUPPRESSED_NOT */
 };
 const char *alert_suppressed_name(enum alert_suppressed suppressed);    /* "cooldown"; "" of SUPPRESSED_NOT */
-/* The reason of that name. false, and *ret untouched, where there is none. */
+/* Finds the reason of that name. Returns false, *ret untouched, if there is none. */
 bool alert_suppressed_find(enum alert_suppressed *ret, const char *name);
 
 struct alert_record {
@@ -83,7 +83,7 @@ struct alert_record {
     struct voices voices;       /* at the peak, those that the alert is made from; others are NAN */
     struct boxes boxes;         /* at the peak */
     struct zone_names zones;    /* those that its boxes have touched so far */
-    unsigned health;            /* kinds of faults of the picture that held as it opened or while it was open, a set of
+    unsigned health;            /* kinds of faults that the picture had as the alert opened or while it was open: a set of
                                  * health_bit() (core/health/kind.h) */
     char opened_by[ZONE_NAME_SIZE];     /* the zone whose own budget opened it; "": the camera's */
 };

@@ -59,7 +59,7 @@ static int64_t days_of(int year, int month, int day)
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-/* Reads n digits, whose number lies from min to max, and moves *text behind them. */
+/* Reads n digits that make a number from min to max, and moves *text behind them. Returns false if they are not there. */
 static bool take_digits(const char **text, int n, int min, int max, int *ret)
 {
     int x = 0;

@@ -1,6 +1,6 @@
 /* An answer to a request: its status, the values of a few headers, and its body. A body is whole, or a stream that is
- * produced piece by piece while the client reads. Errors are problem details (RFC 9457). Knows nothing of sockets. Any
- * thread. */
+ * produced piece by piece while the client reads. Errors are problem details (RFC 9457). This module knows nothing of sockets.
+ * Any thread. */
 #ifndef MEMAED_WEB_ANSWER_H
 #define MEMAED_WEB_ANSWER_H
 
@@ -16,13 +16,13 @@ enum { WEB_ALLOW_SIZE = 24, WEB_ETAG_SIZE = 56, WEB_DATE_SIZE = 30 };
 struct web_stream {
     void *context;
     /* Writes the next bytes of the body to out, 1 to size of them. Must not block. Returns how many; 0 at the end of the body;
-     * -EAGAIN where there is nothing to send now (only with due_us). Another -errno: the stream breaks. The connection is then
-     * cut, so that the client sees that the body is incomplete. */
+     * -EAGAIN if there is nothing to send now (only with due_us). Another -errno breaks the stream: the connection is cut, so
+     * that the client sees that the body is incomplete. */
     ssize_t (*read)(void *context, char *out, size_t size);
     /* After -EAGAIN, read() is called again when the view has a new event, or from this monotonic time on. NULL: read() never
      * returns -EAGAIN. */
     int64_t (*due_us)(void *context);
-    /* Called once: after the end, or when the client is gone, or where the body is not sent (HEAD, out of memory). */
+    /* Called once: after the end, when the client is gone, or if the body is not sent (HEAD, out of memory). */
     void (*close)(void *context);
 };
 
@@ -41,7 +41,7 @@ struct web_answer {
 /* Each of these writes *ret whole. The caller passes the answer on, or clears it. Out of memory, or root NULL: a 500. */
 void web_answer_json(json_t *root, struct web_answer *ret);         /* 200; takes root */
 void web_answer_problem(int status, const char *detail, struct web_answer *ret);
-/* A problem with a member of its own beside those of RFC 9457; takes value. */
+/* A problem with the member `name` beside those of RFC 9457; takes value. */
 void web_answer_problem_with(int status, const char *detail, const char *name, json_t *value, struct web_answer *ret);
 void web_answer_no_memory(struct web_answer *ret);
 

@@ -54,8 +54,8 @@ static void cut(struct clients *clients, struct client *client)
     shutdown(client->fd, SHUT_RDWR);
 }
 
-/* The oldest client of the address that holds most connections; there is at least one. It counts each time, because max is
- * small. */
+/* The oldest client of the address that holds most connections; there is at least one. It counts anew at each call, because max
+ * is small. */
 static struct client *crowding(const struct clients *clients)
 {
     struct client *worst = NULL;

@@ -9,7 +9,7 @@ void web_format_cursor(char out[WEB_CURSOR_SIZE], const struct web_cursor *curso
     snprintf(out, WEB_CURSOR_SIZE, "%016" PRIx64 "%08" PRIx32 "%016" PRIx64, cursor->store, cursor->log, cursor->entry);
 }
 
-/* Unlike strtoull(), it takes no sign, blank or capital. */
+/* Reads n hexadecimal digits. Unlike strtoull(), it refuses signs, blanks and capitals. */
 static int parse_hex(const char *text, size_t n, uint64_t *ret)
 {
     uint64_t x = 0;

@@ -1,6 +1,7 @@
-/* A place in one of the view's logs, as text that clients send back without looking into it. It names the run (view.store)
- * and the log. So a cursor of another run or of another camera is told from a place that is no longer kept. A camera that was
- * replaced has a new id. Text: 40 lower-case hexadecimal digits: store (16), log (8), entry (16). Pure functions, any thread. */
+/* A place in one of the view's logs, as text that clients send back without looking into it. It names the store and the log. The
+ * store of scores is the run (view.store), that of alerts the database (view_alerts.store). So a place of another run, database
+ * or camera is never taken for one of this log. A camera that was replaced has a new id. The text has 40 lower-case hexadecimal
+ * digits: store (16), log (8), entry (16). Pure functions, any thread. */
 #ifndef MEMAED_WEB_CURSOR_H
 #define MEMAED_WEB_CURSOR_H
 
@@ -8,7 +9,7 @@
 #include <stdint.h>
 
 enum { WEB_CURSOR_SIZE = 41 };                  /* bytes of the text with its final 0 */
-/* Logs: the alerts, and each camera's scores, which have WEB_LOG_CAMERA + its id. */
+/* The numbers of logs: of the alerts, and of a camera's scores, which is WEB_LOG_CAMERA + the camera's id. */
 enum { WEB_LOG_ALERTS = 0, WEB_LOG_CAMERA = 1 };
 
 struct web_cursor {

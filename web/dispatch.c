@@ -66,8 +66,8 @@ static bool admit(const char *method, size_t target_size, const struct web_heade
     return false;
 }
 
-/* Takes scheme and host off a target in absolute form, "http://HOST/PATH", which a client sends to a proxy. false: its host is a
- * stranger's. */
+/* Takes scheme and host off a target in absolute form, "http://HOST/PATH", which a client sends to a proxy. Returns false if
+ * memaed does not know the host. */
 static bool take_origin_form(const char **target, size_t *size, const struct web_headers *headers)
 {
     static const char scheme[] = "http://";

@@ -1,4 +1,4 @@
-/* Finds the route for the text of a request, or the answer that refuses it. Knows nothing of sockets; any thread. */
+/* Finds the route for the text of a request, or the answer that refuses it. This module knows nothing of sockets. Any thread. */
 #ifndef MEMAED_WEB_DISPATCH_H
 #define MEMAED_WEB_DISPATCH_H
 

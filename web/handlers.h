@@ -23,7 +23,7 @@ web_begin web_begin_reload;                                             /* reloa
 
 /* ---- what handlers share -------------------------------------------------------------------------------------------- */
 
-/* What a problem says where no camera has the name of the request. */
+/* The detail of a 404 where no camera has the name in the request. */
 #define WEB_NO_CAMERA "no camera has that name; GET /api/v1/cameras lists them"
 extern const char *const web_camera_states[];       /* [enum view_camera_state]: "starting" …; cameras.c */
 
@@ -31,15 +31,16 @@ json_t *web_arming_json(const struct view_camera *camera);      /* arming.c; NUL
 extern const struct web_header web_event_headers[];     /* of a stream of events; events.c */
 extern const struct web_header web_file_headers[];      /* of a file; evidence.c */
 
-/* These three are in alerts.c. The answer where view->alert() failed with r. */
+/* These three are in alerts.c. This one writes the answer where view->alert() failed with r. */
 void web_answer_no_alert(int r, struct web_answer *ret);
-/* The labels of an alert as an object; NULL: out of memory. */
+/* The labels of an alert as a JSON object; NULL: out of memory. */
 json_t *web_labels_json(const struct alert_labels *labels);
 /* The alert as webhooks have it, its labels, and its evidence where there is any; NULL: out of memory. */
 json_t *web_alert_json(const struct view *view, const struct alert_record *alert, const struct alert_labels *labels);
 
-/* These two are in evidence.c; kept is what view->evidence_kept() returns. The paths of the alert's files, and an object for
- * each complete video, by the file's name, with what a player has to know. NULL: out of memory. */
+/* These two are in evidence.c; `kept` is the result of view->evidence_kept(). One has the paths of the alert's files by name. The
+ * other has an object for each complete video, by the same names, with what a player has to know. It is empty if the database
+ * cannot be read. NULL: out of memory. */
 json_t *web_evidence_json(uint64_t alert, unsigned kept);
 json_t *web_videos_json(const struct view *view, uint64_t alert, unsigned kept);
 

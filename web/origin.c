@@ -23,7 +23,7 @@ static int parse_port(const char *text)
     return port <= 65535 ? port : -2;
 }
 
-/* HOST, HOST: or HOST:PORT; an IPv6 address has brackets. */
+/* Reads HOST, HOST: or HOST:PORT; an IPv6 address has brackets. */
 static bool parse_authority(const char *text, struct authority *ret)
 {
     ret->bracketed = text[0] == '[';
@@ -71,7 +71,7 @@ bool web_is_known_host(const char *host, char *const *names, size_t n)
     return known;
 }
 
-/* Characters of names and addresses; none of them ends a host within a URL. */
+/* Returns true if the host has characters of names and addresses alone; none of them ends a host within a URL. */
 static bool is_plain_host(const struct authority *a)
 {
     static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";

@@ -1,5 +1,5 @@
-/* Headers that reveal which page sent a request. A browser on this machine also shows pages of strangers, and they can make
- * it send requests here. Host reveals a page that gave memaed's address a name of its own (DNS rebinding). Origin and
+/* Headers that reveal which page sent a request. A browser on this machine also shows pages of other sites, and they can make it
+ * send requests to memaed. Host reveals a page that gave memaed's address a name of its own (DNS rebinding). Origin and
  * Sec-Fetch-Site reveal a page of another site; a program such as curl sends neither. Pure functions over text that anyone
  * may have sent (tests/fuzz/fuzz_query.c); any thread. */
 #ifndef MEMAED_WEB_ORIGIN_H
@@ -12,8 +12,8 @@
  * or without a port. */
 bool web_parse_loopback_host(const char *host);
 
-/* Returns true if a Host header holds a numeric address, localhost, or one of names [n], each with or without a port. A page
- * of a stranger cannot come from an address, only from a name of its own. */
+/* Returns true if a Host header holds a numeric address, localhost, or one of names [n], each with or without a port. A page that
+ * rebinds DNS needs a name of its own, so an address is safe. */
 bool web_is_known_host(const char *host, char *const *names, size_t n);
 
 /* Returns true if an Origin header, SCHEME://HOST or SCHEME://HOST:PORT, is the origin of a page that came from this

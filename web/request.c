@@ -24,7 +24,7 @@ static int hex_digit(char c)
 }
 
 /* Percent-decodes text into out and ends it with a 0. -EINVAL: the encoding is broken, or a byte is 0, which would hide the
- * rest. -E2BIG: the result does not fit. No name or value that memaed knows is as long. */
+ * rest. -E2BIG: the result does not fit, so it is no name or value that memaed knows. */
 static int decode(char *out, size_t size, struct text text)
 {
     size_t n = 0;
@@ -151,7 +151,7 @@ static int set_minutes(const char *value, struct web_request *request)
     return 0;
 }
 
-/* Takes printable UTF-8 of at most size - 1 bytes. */
+/* Takes printable UTF-8 of at most size - 1 bytes; with has_lines, line feeds too. */
 static int set_text(const char *value, bool has_lines, char *ret, size_t size)
 {
     bool control;

@@ -72,10 +72,10 @@ struct web_request {
  * with '/', or has more or longer segments than any route. ret is written on success only. */
 int web_parse_path(const char *target, size_t size, struct web_path *ret, struct error *err);
 
-/* Reads the parameters in `known` into ret and leaves its other fields as they are. Other parameters are ignored. A known
- * one must not be given twice, but for those that name several values, in one list with commas or one after the other. 0, or
- * -EINVAL with the cause in err. *parameter is the name of the wrong parameter (static), or NULL where the encoding is broken.
- * It is always written, ret on success only. */
+/* Reads the parameters in `known` into ret and leaves its other fields as they are. Other parameters are ignored. A parameter
+ * with a list of values has commas between them, or is given several times. Any other known one must not be given twice. 0, or
+ * -EINVAL with the cause in err. *parameter is the name of the wrong parameter (static), or NULL if the encoding of a name is
+ * broken. It is always written, ret on success only. */
 int web_parse_query(const char *target, size_t size, unsigned known, struct web_request *ret, const char **parameter,
                     struct error *err);
 

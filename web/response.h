@@ -9,8 +9,8 @@
 #include "web/routes.h"
 #include "web/streams.h"
 
-/* The receiver of a response. client may be NULL; each piece of a stream renews its time. All must live as long as libmicrohttpd
- * reads, which the connection does. */
+/* The receiver of a response. client may be NULL; each piece of a stream renews its time. All of this must live until
+ * libmicrohttpd has read the body. */
 struct web_receiver {
     struct MHD_Connection *connection;
     struct client *client;

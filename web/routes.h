@@ -30,7 +30,7 @@ struct web_route {
     enum web_method method;
     const char *pattern;        /* "/api/v1/cameras/NAME". Variables: NAME, a camera's name or a webhook's id; ID, a number
                                  * from 1 on */
-    unsigned parameters;        /* those that the query may have: WEB_SINCE … */
+    unsigned parameters;        /* that the query may have, as bits: WEB_SINCE … */
     web_handler *handler;       /* one of the two is NULL */
     web_begin *begin;
     const struct web_header *headers;   /* of its answers; ends with a name NULL */
@@ -42,8 +42,8 @@ struct web_routes {
 };
 
 extern const struct web_routes web_routes;              /* memaed's own */
-/* Headers of an answer for programs. No cache keeps it. A browser does not run it, does not show it in a frame, and gives it
- * to no page of another site. */
+/* Headers of an answer for programs. They forbid caches to keep it. They forbid browsers to run it, to show it in a frame, and to
+ * give it to a page of another site. */
 extern const struct web_header web_api_headers[];
 
 /* Finds the route of a path, and writes the path's variables into request. method is that of the request line.

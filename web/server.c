@@ -31,8 +31,8 @@ enum { CONNECTION_MEMORY = 32 << 10, CONNECTIONS_MAX = 1000, BUSY_US = 10000000,
 
 const struct web_limits web_default_limits = {.connections = 64, .request_ms = 10000};
 
-/* The connections that there can be: twice the limit, because those that were cut stay until the next run. Those that wait or
- * rest are added, since the limit leaves them out. */
+/* The most connections that there can be. It is twice the limit, because those that were cut stay until the next MHD_run(). Those
+ * that wait or rest are added, since the limit leaves them out. */
 static unsigned connections_of(const struct web_limits *limits)
 {
     return 2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX + WEB_EVENT_STREAMS_MAX;
@@ -52,12 +52,12 @@ struct web_server {
     _Atomic int64_t deadline_us;
     struct web_waiters *waiters;
     /* The thread's own. */
-    int reserve_fd;                 /* given up where no other is left, so that one client can be accepted; -1: given up */
+    int reserve_fd;                 /* closed if no other is left, so that one client can be accepted; -1: it is closed */
     struct clients clients;
     struct request *waiting[CLIENTS_WAITING_MAX];   /* [n_waiting]: suspended until their answer arrives */
     size_t n_waiting;
     struct web_streams streams;
-    uint64_t closed;                /* connections, ever */
+    uint64_t closed;                /* connections closed since the start */
 };
 
 /* One request of a connection. libmicrohttpd keeps it from on_target() to on_completed(). */
@@ -252,8 +252,8 @@ static void wake_streams(struct web_server *server, bool has_event)
 }
 
 /* Returns false if accepting has to rest, because there is neither a descriptor left nor one in reserve. Without a descriptor,
- * accept() fails, and the client stays in the queue. libmicrohttpd then waits until one of its connections closes. Without any
- * it would try again at once, for ever. So the first connection needs a descriptor in reserve. */
+ * accept() fails, and the client stays in the queue. libmicrohttpd then waits until one of its connections closes. If it has no
+ * connection, it tries again at once, for ever. So the first connection needs a descriptor in reserve. */
 static bool can_accept(struct web_server *server)
 {
     if (MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections > 0)
@@ -272,7 +272,7 @@ static bool can_accept(struct web_server *server)
 static void *serve(void *arg)
 {
     struct web_server *server = arg;
-    bool rests = false;             /* accepting does */
+    bool rests = false;             /* no connection is accepted now */
     for (;;) {
         clients_expire(&server->clients, monotonic_us());
         enum { WAKE, ANSWERS, EVENTS, OWN };
@@ -289,7 +289,7 @@ static void *serve(void *arg)
         if (rests && (wait < 0 || wait > REST_MS))
             wait = REST_MS;
         atomic_store(&server->deadline_us, wait < 0 ? INT64_MAX : monotonic_us() + wait * INT64_C(1000) + BUSY_US);
-        /* poll() refuses more entries than the process may have descriptors. Then nothing but the wake-up is waited for. */
+        /* poll() refuses more entries than the process may have descriptors. This thread then waits for its wake-up alone. */
         if (poll(fds, (nfds_t)(OWN + n + n_streams + !rests), wait) < 0 && errno == EINVAL)
             poll(fds, 1, REST_MS);
         atomic_store(&server->deadline_us, monotonic_us() + BUSY_US);

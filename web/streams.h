@@ -1,6 +1,6 @@
-/* Long answers of the server: how many there are, and the streams that rest because they have nothing to send (a read() that
- * returned -EAGAIN, web/answer.h). While a stream rests, its connection is suspended, and libmicrohttpd does not see that its
- * client goes. So the server polls its socket. For the web's thread alone. */
+/* Long answers of the server: how many there are, and the streams that rest. A stream rests while it has nothing to send, after a
+ * read() that returned -EAGAIN (web/answer.h). Its connection is suspended, and libmicrohttpd does not see that its client
+ * leaves. So the server polls its socket. For the web's thread alone. */
 #ifndef MEMAED_WEB_STREAMS_H
 #define MEMAED_WEB_STREAMS_H
 
@@ -10,10 +10,10 @@
 #include "core/delays.h"
 #include "web/clients.h"
 
-/* The limits hold for all addresses together: behind a proxy, all clients have one. */
+/* The limits hold for all addresses together, because behind a proxy all clients have the same one. */
 enum { WEB_EVENT_STREAMS_MAX = 32, WEB_FILES_MAX = 32 };
 
-/* A stream that may rest; its connection. */
+/* A stream that may rest, and its connection. */
 struct web_resting {
     struct MHD_Connection *connection;
     struct client *client;              /* or NULL */
@@ -21,7 +21,7 @@ struct web_resting {
     bool gone;                          /* the client closed, or the server ends */
 };
 
-/* Begins as zeros. Handlers count up and down what they open and close. */
+/* Begins as zeros. Handlers count the streams and files that they open and close. */
 struct web_streams {
     size_t n_events;                    /* streams of events, at most WEB_EVENT_STREAMS_MAX */
     size_t n_files;                     /* files that are being sent, at most WEB_FILES_MAX */

@@ -27,7 +27,7 @@ enum view_time {
 };
 static const char *const view_time_names[] = {"", "stream", "arrival", "rate"};
 
-/* The reasons why a camera's sequence of frames breaks. */
+/* The reasons for a break in a camera's sequence of frames. */
 enum view_break {
     VIEW_BREAK_CORRUPT,         /* a frame was corrupt */
     VIEW_BREAK_GAP,             /* no frame for more than 0.5 s and four intervals */
@@ -44,20 +44,20 @@ static const char *const view_break_names[VIEW_BREAKS] = {"corrupt", "gap", "clo
 enum { VIEW_LATENCIES = 15 };
 static const short view_latency_ms[VIEW_LATENCIES] = {5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000};
 
-/* A kind of fault of a camera's picture (docs/health.md). */
+/* One kind of fault of a camera's picture (docs/health.md). */
 struct view_health {
     bool on;                            /* the kind is diagnosed; else the rest is 0 */
     bool known;                         /* false: there is nothing to measure yet; quantity, baseline and opens_at are 0 */
     bool open;                          /* the fault holds */
     double quantity, baseline, opens_at;
-    int64_t since_us;                   /* UTC; of an open fault: when it began */
+    int64_t since_us;                   /* UTC; when an open fault began */
 };
 
 struct view_camera {
     uint32_t id;                        /* of this camera alone while the process runs; a replaced camera has a new one */
     char name[RECORD_NAME_SIZE];
     enum view_camera_state state;
-    bool is_tls, tls_verified;          /* the source goes by TLS; its certificate is verified */
+    bool is_tls, tls_verified;          /* the source is reached by TLS; its certificate is verified */
     bool isolated;                      /* read by a process of its own; else by a thread of the daemon */
     char reason[512];                   /* why it is lost or has stopped, redacted; else empty */
     double fps_in;                      /* frames a second that the stream gives, over its last frames; 0: unknown */
@@ -87,7 +87,7 @@ struct view_camera {
     struct arming_order order;          /* of a camera that is disarmed or snoozed; else zeroes */
     bool slow;                          /* the stream gives less than nine tenths of the rate that is to be analysed */
     bool frozen;                        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
-    bool health_learning;               /* pictures are taken to be without a fault, and none opens */
+    bool health_learning;               /* the diagnosis takes all pictures as faultless and learns from them; no fault opens */
     struct view_health health[HEALTH_KINDS];
     double threshold;                   /* of the score; NAN: the camera makes no alerts */
     bool provisional;                   /* the calibration is from too little footage (core/score/tail.h) */
@@ -113,7 +113,7 @@ struct view_process {
     uint64_t snapshots_failed;          /* alerts that have no snapshot, though their camera makes them */
 };
 
-/* The endpoints of webhooks that have one name. */
+/* The sums over all endpoints of webhooks that have the same name. */
 struct view_webhook {
     char name[300];                     /* the configuration's, else scheme://host:port; holds no secret */
     uint64_t delivered, dropped, queued;        /* events */
@@ -157,10 +157,10 @@ struct view_test_alert {
     size_t n;
 };
 
-/* The alerts that a list is to have. */
+/* A request for a list of alerts. */
 struct view_alerts_wanted {
     uint64_t from;                      /* an entry (struct alert_record) */
-    bool latest;                        /* the latest `limit` instead */
+    bool latest;                        /* from does not count: the latest `limit` alerts */
     struct alert_filter filter;
     size_t limit;
 };
@@ -172,7 +172,7 @@ struct view_alerts {
     uint64_t next;                      /* the entry at which the next list begins */
 };
 
-/* The scores that a history is to have: those of a camera with from_us <= time < to_us. */
+/* A request for the scores of a camera with from_us <= time < to_us. */
 struct view_history_wanted {
     const char *camera;
     int64_t from_us, to_us;             /* UTC */
@@ -182,7 +182,7 @@ struct view_history_wanted {
 
 /* A window, or a minute. */
 struct view_history {
-    int64_t time_us;                    /* UTC of the window's centre, or of the minute's begin */
+    int64_t time_us;                    /* UTC of the window's centre, or of the minute's beginning */
     uint64_t window;                    /* of a window: its number, scores and whether it was slow */
     float score, reference;             /* NAN: not known */
     bool slow;
@@ -192,7 +192,7 @@ struct view_history {
 };
 
 struct view_store {
-    size_t events_queued, scores_queued;        /* those that wait to be written */
+    size_t events_queued, scores_queued;        /* that wait to be written */
     uint64_t events_dropped, scores_dropped;
     uint64_t commits, failures;         /* transactions */
     double commit_seconds;              /* of those committed, summed */
@@ -269,11 +269,12 @@ struct view {
     /* The oldest dead letters of an endpoint, up to max, oldest first. *ret is [*n]; the caller frees it, and each body. 0;
      * -ENOENT: no endpoint has that id; -ENOMEM or another error. */
     int (*dead_letters)(void *context, const char *id, size_t max, struct view_dead_letter **ret, size_t *n);
-    /* Enables an endpoint, or makes its dead letters wait again, soon. 0 or -ENOENT. */
+    /* Asks for an endpoint to be enabled, or for its dead letters to be queued again, and returns at once. 0; -ENOENT: no
+     * endpoint has that id. */
     int (*act_on_webhook)(void *context, const char *id, enum view_webhook_action action);
     /* Opens and closes an alert of that camera that is marked as a test. 0; -ENOENT: no camera has that name; -ENOMEM. */
     int (*test_alert)(void *context, const char *camera, struct view_test_alert *ret);
-    /* Copies up to max score records of the camera with that id into ret [max], from number `from` on, or from range->oldest
+    /* Copies up to max score records of the camera with that id into ret [max]. They begin at number `from`, or at range->oldest
      * if that is later. *range is what is kept; *n is how many were copied, 0 where `from` is at or beyond range->next.
      * false: no camera has that id any more. */
     bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
@@ -307,21 +308,21 @@ struct view {
     int (*evidence)(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret);
     /* The files that evidence() would open, as bits: 1u << which. */
     unsigned (*evidence_kept)(void *context, const struct alert_record *alert);
-    /* Tells the state of the alert's copy (VIEW_COPY); `asks` has one made, unless there is one, or it is being made. 0; with
-     * `asks`, too: -ENOENT, there is no clip; -EBUSY, it is still being written; -EAGAIN, too many copies wait; -ENOSPC, the disk
-     * is full; -ENOSYS, there is no encoder; or another -errno. */
+    /* Writes the state of the alert's copy (VIEW_COPY). With `asks`, it also has one made, unless there is one or it is being
+     * made. 0 or -errno. With `asks` also -ENOENT: there is no clip; -EBUSY: the clip is still being written; -EAGAIN: too many
+     * copies wait; -ENOSPC: the disk is full; -ENOSYS: there is no encoder. */
     int (*copy)(void *context, const struct alert_record *alert, bool asks, struct view_copy *ret);
     /* Reads the videos of an alert's evidence into ret [VIEW_EVIDENCES], by enum view_evidence. 0; -errno where the database
      * cannot be read (ret untouched). */
     int (*videos)(void *context, uint64_t alert, struct view_video *ret);
     /* Asks for a change of an alert's labels, and returns at once. 0: another thread will call done(arg, status, labels) once,
-     * maybe before this returns, even after the web has closed. status 0: the change is committed, and labels are the alert's
-     * now. -ENOENT: there is no such alert. -ECANCELED: the change cannot be written. -ENOMEM is returned: done is not called. */
-    int (*label)(void *context, const struct alert_order *order, view_labelled *done, void *arg);
-    /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, maybe
-     * before this returns. It is called when the reload is over. It is called with -ECANCELED when the daemon ends, even after
-     * the web has closed. The result may be shared by several requests. -EBUSY: too many wait, or the daemon ends; done is not
+     * maybe before this returns, maybe after the web has closed. status 0: the change is committed, and labels are the alert's
+     * now. -ENOENT: there is no such alert. -ECANCELED: the change cannot be written. If this returns -ENOMEM, done is not
      * called. */
+    int (*label)(void *context, const struct alert_order *order, view_labelled *done, void *arg);
+    /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, when the
+     * reload is over, maybe before this returns. When the daemon ends, it is called with -ECANCELED, maybe after the web has
+     * closed. Several requests may share one result. -EBUSY: too many wait, or the daemon ends; done is not called. */
     int (*reload)(void *context, view_reload_done *done, void *arg);
 };
 

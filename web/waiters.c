@@ -41,7 +41,7 @@ int web_waiters_open(struct web_waiters **ret)
     return 0;
 }
 
-/* The lock is held, and given up. */
+/* Drops a reference. The caller holds the lock; this releases it. */
 static void give_reference(struct web_waiters *w)
 {
     bool last = --w->references == 0;

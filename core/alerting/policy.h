@@ -1,10 +1,10 @@
-/* The policy decides which alerts of a camera and a kind are told. An alert is suppressed
+/* The policy decides which alerts of a camera and a kind are told, that is, sent to sinks and listed. An alert is suppressed
  *   cooldown   for a time after a told alert closed;
  *   rate       while so many alerts have been told within an hour.
  * An alert that is worse than what was told is never suppressed. Worse: its peak exceeds, by a margin, that of the last told
- * alert and the highest score among those told within an hour. A suppressed alert is asked about again while its cause lasts.
- * So it is told as soon as it becomes worse or nothing holds it back any more. Until then it uses up neither the cooldown nor
- * the rate.
+ * alert and the highest score among those told within an hour. The caller asks again about a suppressed alert while its cause
+ * lasts. So it is told as soon as it becomes worse or nothing holds it back any more. Until then it counts neither for the
+ * cooldown nor for the rate.
  *
  * Pure, driven by the times of the footage. A clock may be set back: cooldown and hour then run from the new time on, instead
  * of until the clock has caught up. One thread (or lock) per policy. */
@@ -32,12 +32,12 @@ struct policy {
     struct policy_told told[POLICY_MOST_PER_HOUR];      /* the last ones; told[last] is the newest */
     int n, last;
     bool ever_closed;
-    int64_t closed_us;                  /* the last told alert */
+    int64_t closed_us;                  /* when the last told alert closed */
 };
 
-/* The margin of scores: 1 if they are logarithms of hours, so worse is e times as rare; else half the threshold. */
+/* The margin for scores: 1 if they are logarithms of hours, so that worse means e times as rare; else half the threshold. */
 double policy_margin(bool is_logarithm, double threshold);
-/* The rule that applies where nothing else is said. */
+/* The rule that applies where the configuration sets none. */
 struct policy_rule policy_rule_default(double margin);
 
 void policy_init(struct policy *policy, const struct policy_rule *rule);
@@ -45,7 +45,7 @@ void policy_init(struct policy *policy, const struct policy_rule *rule);
 /* Returns SUPPRESSED_NOT if an alert with that peak is told at time_us; it then counts. Otherwise returns the reason why it is
  * suppressed. */
 enum alert_suppressed policy_ask(struct policy *policy, double peak, int64_t time_us);
-/* Takes the new peak of the alert that was told last: it rose. */
+/* Takes the peak of the alert that was told last, after it rose. */
 void policy_rose(struct policy *policy, double peak);
 /* The alert that was told last closed: the cooldown begins. */
 void policy_closed(struct policy *policy, int64_t closed_us);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Two weeks and a change of the clock show every state that a schedule has, also one that a change leaves out of one week. */
+/* schedule_next() looks ahead this far. A change of the clock may leave a span out of one week, but not out of two. */
 enum { DAY_MIN = 1440, ALL_DAYS = 127, HORIZON_DAYS = 16 };
 static const int64_t DAY_S = 86400;
 
@@ -17,7 +17,7 @@ static const char *skip_blanks(const char *text)
     return text + strspn(text, " ");
 }
 
-/* The day at *text, past which it moves; -1: none is there. */
+/* Reads a day and moves *text behind it. Returns the day, or -1 if none is there. */
 static int take_day(const char **text)
 {
     for (int i = 0; i < 7; i++)
@@ -28,7 +28,7 @@ static int take_day(const char **text)
     return -1;
 }
 
-/* Days such as "mon-fri" or "sat,sun". Returns their bits; 0: the text there is no list of days. */
+/* Reads days such as "mon-fri" or "sat,sun". Returns their bits; 0: the text there is no list of days. */
 static unsigned take_days(const char **text)
 {
     unsigned days = 0;
@@ -115,7 +115,7 @@ static int64_t offset_at(const struct schedule_place *place, int64_t utc_s)
     return place->offset_s(place->context, utc_s);
 }
 
-/* The moment at which the clock is set from one offset to another, between two moments. */
+/* Returns the moment between two others at which the clock is set to offset_after. */
 static int64_t find_change(const struct schedule_place *place, int64_t before_s, int64_t after_s, int64_t offset_after)
 {
     while (after_s - before_s > 1) {
@@ -170,7 +170,7 @@ bool schedule_holds(const struct schedule *schedule, const struct schedule_place
     int64_t today = floor_days(utc_s + offset_at(place, utc_s));
     for (int i = 0; i < schedule->n; i++) {
         const struct schedule_span *span = &schedule->spans[i];
-        /* The day after: where a clock is set back at midnight, its day may have begun before. */
+        /* The day after today counts, too: if the clock is set back at midnight, that day has begun once already. */
         for (int64_t day = today - 2; day <= today + 1; day++)
             if (begins_on(span, day) && utc_s >= beginning(place, span, day) && utc_s < ending(place, span, day))
                 return true;
@@ -178,7 +178,7 @@ bool schedule_holds(const struct schedule *schedule, const struct schedule_place
     return false;
 }
 
-/* The first beginning or end of a span after a moment, within HORIZON_DAYS; INT64_MAX: there is none. */
+/* Returns the first beginning or end of a span after a moment, within HORIZON_DAYS; INT64_MAX: there is none. */
 static int64_t next_border(const struct schedule *schedule, const struct schedule_place *place, int64_t utc_s)
 {
     int64_t today = floor_days(utc_s + offset_at(place, utc_s)), found = INT64_MAX;

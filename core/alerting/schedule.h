@@ -1,8 +1,8 @@
 /* A weekly schedule says when a camera is armed, by spans in the local time of a place.
  *
- * A span is a text: days, times, or both. "mon-fri 18:00-07:00", "sat,sun", "22:00-06:00". Without days it is of every day,
- * without times it is the whole day. A time is HH:MM, from 00:00 to 24:00. A span begins on each of its days. It ends on the
- * next day if its end is not after its beginning.
+ * A span is a text with days, times, or both: "mon-fri 18:00-07:00", "sat,sun", "22:00-06:00". Without days it begins on every
+ * day; without times it lasts the whole day. A time is HH:MM, from 00:00 to 24:00. A span begins on each of its days. It ends on
+ * the next day if its end is not after its beginning.
  *
  * Daylight saving: a span begins and ends when the clock of the place shows its times. If that clock is set back and shows a
  * time twice, a span begins at the first and ends at the second. If the clock is set forward past a time, that time counts as

@@ -8,14 +8,14 @@
 #include "core/evaluation/tracks.h"
 #include "core/score/component.h"
 
-/* A cell of a frame: what changes when the threshold falls to its value. */
+/* The changes when the falling threshold reaches the value of a frame's cell. */
 struct step {
     float value;
     uint32_t abnormal, normal;                  /* pixels of the cell */
     int32_t false_regions;                      /* change of their number, may be negative */
 };
 
-/* A region of a mask that is detected, or no longer, when the threshold falls to this value. */
+/* A region of a mask that becomes detected, or ceases to be, when the falling threshold reaches this value. */
 struct change {
     float value;
     uint32_t region;                            /* number among all regions, from 0 */
@@ -29,7 +29,7 @@ struct localisation {
     size_t n, room, n_changes, changes_room, track_room;
     size_t frames, regions, tracks;
 
-    /* The mask before, of the same clip. Its regions are the last ones of all. */
+    /* The previous mask of the same clip. Its regions are the last ones of `track`. */
     uint32_t *last;                             /* [last_h, last_w] region of each pixel; NULL: a clip begins */
     int last_h, last_w;
     uint32_t last_regions;
@@ -93,7 +93,7 @@ struct frame {
     uint32_t *overlap;          /* [cells, regions] pixels that the component shares with each region of the mask */
     uint32_t *region_area;      /* [regions] pixels */
     uint32_t *detectors;        /* [regions] components that detect the region */
-    bool *detected;             /* [regions] before the present cell */
+    bool *detected;             /* [regions] whether it was detected before the present cell was added */
     int32_t false_regions;
 };
 
@@ -182,7 +182,7 @@ static int reserve(struct localisation *l, size_t cells, size_t regions)
     return steps && track ? 0 : -ENOMEM;
 }
 
-/* Notes the regions that are detected since the cell was raised, or no longer. */
+/* Records the regions that the last cell has made detected, or no longer detected. */
 static int note_changes(struct localisation *l, struct frame *f, float value)
 {
     struct change *changes = grow(l->changes, &l->changes_room, l->n_changes + f->regions, sizeof *changes);
@@ -199,8 +199,8 @@ static int note_changes(struct localisation *l, struct frame *f, float value)
     return 0;
 }
 
-/* Gives each region of a mask the track of the region that it continues, or a new track. The mask becomes the last one:
- * region is owned on success. Changes nothing on failure. */
+/* Gives each region of a mask the track of the region that it continues, or a new track. Keeps the mask for the next call: takes
+ * `region` on success. Changes nothing on failure. */
 static int follow(struct localisation *l, uint32_t *region, uint32_t n, int h, int w)
 {
     uint32_t *track = l->track + l->regions, *before = track - l->last_regions;
@@ -316,7 +316,7 @@ int localisation_pixel_auc(double *ret, struct localisation *l)
 
     if (l->n == 0)
         return -EDOM;
-    /* Equal values form a group, from the top down: a normal pixel loses to abnormal ones above, half to those in its group. */
+    /* Equal values form a group. An abnormal pixel wins over each normal one below its group, and half over each in its group. */
     qsort(l->steps, l->n, sizeof *l->steps, falling_steps);
     for (size_t i = 0, next; i < l->n; i = next) {
         double p = 0, q = 0;
@@ -342,12 +342,12 @@ static int falling_changes(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Regions of the masks that are detected together. */
+/* A track, or for RBDC a single region. */
 struct group {
     uint32_t regions, detected;
 };
 
-/* At least a tenth of its regions is detected. */
+/* Returns true if at least a tenth of the group's regions is detected. */
 static bool is_detected(const struct group *g) { return 10 * (uint64_t)g->detected >= g->regions; }
 
 /* The area under the curve of the share of groups detected. group_of: [regions] from 0; NULL: each region is a group. */

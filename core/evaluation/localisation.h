@@ -11,9 +11,9 @@
  *     point uses the best threshold that gives no more false positives. RBDC is the area under it from 0 to 1 false positive
  *     per frame. The threshold stops falling where there are more.
  *   TBDC: the track-based detection criterion of the same paper. A track is detected if at least a tenth of its regions is
- *     detected. The rest is as for RBDC, with tracks for regions. The masks name no tracks, so regions are linked from mask
- *     to mask of a clip by their overlap (core/evaluation/tracks.h). A region that continues none begins a track, and a track
- *     ends where no region continues it.
+ *     detected. The rest is as for RBDC, with tracks in place of regions. The masks name no tracks, so regions are linked from
+ *     mask to mask of a clip by their overlap (core/evaluation/tracks.h). A region that continues none begins a track, and a
+ *     track ends where no region continues it.
  *
  * One thread per struct. It stores 16 bytes per cell and frame, and 12 bytes whenever a region is detected or lost. */
 #ifndef MEMAED_CORE_EVALUATION_LOCALISATION_H

@@ -1,7 +1,7 @@
 /* Links the regions of two successive masks, so that regions form tracks. A region continues at most one region of the mask
  * before, and at most one region continues it. Pairs of regions that share a pixel are linked by falling intersection over
- * union, as long as neither region is linked yet. Among equal pairs, the lower region of the mask before comes first, then
- * the lower region of the present mask. Pure function, any thread. */
+ * union, as long as neither region is linked yet. Among equal pairs, the lower number in the mask before comes first, then the
+ * lower number in the present mask. Pure function, any thread. */
 #ifndef MEMAED_CORE_EVALUATION_TRACKS_H
 #define MEMAED_CORE_EVALUATION_TRACKS_H
 

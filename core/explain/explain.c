@@ -70,7 +70,7 @@ static void set_scale(struct explained *explained, const struct calibration *cal
     int cells = explained->heat.rows * explained->heat.columns, n = 0;
     float highest = explained->explanation.loudest_value;
     for (int i = 0; i < cells; i++)
-        if (isfinite(explained->map[i])) {      /* it counts */
+        if (isfinite(explained->map[i])) {      /* the cell counts */
             sum += (double)explained->map[i];
             n++;
         }
@@ -173,6 +173,6 @@ void explain_window(const struct plan *plan, const struct calibration *calibrati
     set_scale(explained, calibration);
     draw(arch, &result, explained->drawn);
     find_slots(plan, &result, ret);
-    /* Last, because it reuses the scratch of the score. */
+    /* The boxes come last, because they overwrite the scratch of the score. */
     calibration_boxes(calibration, plan, &result, regions, ret->score, ret->threshold, ret->close_threshold, &ret->boxes);
 }

@@ -1,6 +1,6 @@
-/* Explains one window of footage: runs the frozen network on it and says why it scored as it did (core/explanation.h). It
- * returns what the memory drew and a map of where the window is unusual. It computes again what the hot path does not keep, so
- * it serves for windows whose frames were kept. It takes as long as a window does, and a millisecond more. Pure; any thread. */
+/* Explains one window of footage: runs the frozen network on it and says why it scored as it did (core/explanation.h). It also
+ * gives the network's reconstruction, and a map of where the window is unusual. It runs the network again, because scoring keeps
+ * none of this, so the caller needs the window's frames. That takes a millisecond more than scoring. Pure; any thread. */
 #ifndef MEMAED_CORE_EXPLAIN_EXPLAIN_H
 #define MEMAED_CORE_EXPLAIN_EXPLAIN_H
 
@@ -12,8 +12,9 @@
 struct explained {
     struct explanation explanation;
     int height, width;          /* of the network's picture, pixels */
-    uint8_t *drawn;             /* [height, width] gray: what the network drew of the window's centre frame */
-    float *map;                 /* [rows, columns] of heat: each cell's own score; without a score of its own, its mean error */
+    uint8_t *drawn;             /* [height, width] gray: the network's reconstruction of the window's centre frame */
+    float *map;                 /* [rows, columns] of heat: each cell's score, -INFINITY if it does not count; without a score
+                                 * of the model's own, each cell's mean error */
     struct heat_map heat;       /* of map */
     bool is_calibrated;         /* the scale goes from the median of normal windows to the alert's threshold; false: from the
                                  * map's mean to near its maximum, for this window alone */

@@ -3,7 +3,7 @@
  * With SAN=thread, the kernels' files are compiled without instrumentation (Makefile), because a call for every load makes
  * them tens of times slower. Each kernel announces once what it reads and writes, before it does. So a race on an array is
  * reported as before; its stack names the kernel's caller. In other builds these functions are empty macros.
- * tests/core/kernels/test_announce.c holds every kernel to it. */
+ * tests/core/kernels/test_announce.c checks that every kernel does so. */
 #ifndef MEMAED_CORE_KERNELS_ANNOUNCE_H
 #define MEMAED_CORE_KERNELS_ANNOUNCE_H
 

@@ -7,8 +7,8 @@
 #include <cpuid.h>
 #endif
 
-/* AVX-VNNI, which clang's builtin knows only from version 15 on. The builtin for AVX2 also checks that the system saves the
- * registers. */
+/* Returns true if the CPU has AVX-VNNI. clang's builtin knows it from version 15 on. The builtin for AVX2 also checks that the
+ * system saves the registers. */
 static inline bool cpu_has_avx_vnni(void)
 {
 #ifdef __x86_64__

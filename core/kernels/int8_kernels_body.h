@@ -1,9 +1,9 @@
 /* The body of the vector tables of core/kernels/int8_kernels.h. An including file defines
  *   INT8_KERNELS, INT8_KERNELS_NAME      the table and its name
- *   VECTOR                               the 32-bit sums of a register
+ *   VECTOR                               the number of 32-bit sums in a register
  *   TILE_ROWS, TILE_PANELS               the size of a register tile, whose sums fill the registers
  *   GROUP, WEIGHT_SIZE                   the layout of weights
- *   WIDEN                                optional: widen(to, from, n) widens so many inputs at once to 2 bytes each
+ *   WIDEN                                optional: the most inputs n that widen(to, from, n) widens at once to 2 bytes each
  * the register types `ints` and `floats`, and operations on them:
  *   zero_ints()  load_ints(p)  store_ints(p, v)  broadcast(group of inputs)  to_floats(ints)
  *   load_floats(p)  store_floats(p, v)  splat(float)  times(a, b)  plus(a, b)
@@ -126,7 +126,8 @@ INLINE void tile(const struct byte_products *p, const void *const *rows, void *c
         finish_row(p, some[r], out[r], j, width, slope);
 }
 
-/* The number of panels of the next tile. With one panel more than a tile has, it leaves two for the tile after it. */
+/* The number of panels of the next tile. If TILE_PANELS + 1 are left, it is one less than it could be, so that the last tile has
+ * two instead of one. */
 static size_t tile_panels(size_t n, size_t j)
 {
     size_t left = (n - j + KERNEL_PANEL - 1) / KERNEL_PANEL;

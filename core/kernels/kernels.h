@@ -13,8 +13,8 @@
 
 #include "core/kernels/activation.h"
 
-/* The sums of kernels->motion(): products of the gradients along x, y and t, then three squares. These are of the change of the
- * residual, the difference from the previous frame, and the residual. */
+/* The sums of kernels->motion(): products of the gradients along x, y and t, then three sums of squares: of the change of the
+ * residual, of the difference from the previous frame, and of the residual. */
 enum { MOTION_XX, MOTION_XY, MOTION_YY, MOTION_XT, MOTION_YT, MOTION_CHANGE, MOTION_DIFFERENCE, MOTION_ERROR, MOTION_SUMS };
 
 /* Convolution multiplies rows of inputs in place, without im2row, by weights in panels of KERNEL_PANEL output channels. The
@@ -101,7 +101,8 @@ struct kernels {
                             float *work);
 
     /* The backward pass of u = x*scale + shift, a = activation(u): turns g [rows, n], the gradient by a, into the gradient
-     * by u, in place. sum_g[i] += Σ g, sum_gx[i] += Σ g*(x - origin[i]). scale, shift: [n], not NULL. work: scratch [2n]. */
+     * by u, in place. With that new g, sum_g[i] += Σ g, sum_gx[i] += Σ g*(x - origin[i]). scale, shift: [n], not NULL. work:
+     * scratch [2n]. */
     void (*activation_backward)(float *g, const float *x, const float *scale, const float *shift, const float *origin,
                                 size_t rows, size_t n, enum activation activation, float slope, double *sum_g,
                                 double *sum_gx, float *work);

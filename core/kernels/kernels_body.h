@@ -1,7 +1,7 @@
 /* The body of every kernel table, compiled once per instruction set by kernels_c.c, kernels_avx2.c and kernels_avx512.c.
- * They define KERNELS, the table's name; VECTOR, the floats of a register; TILE_ROWS and TILE_PANELS, the size of a register
- * tile. The tile's sums fill the registers together with a row of weights and one factor. Sums run in LANES parallel sums, so
- * that the compiler can vectorise them. */
+ * They define KERNELS and KERNELS_NAME, the table and its name; VECTOR, the floats of a register; TILE_ROWS and TILE_PANELS, the
+ * size of a register tile. The tile's sums fill the registers together with a row of weights and one factor. A sum over many
+ * elements is split into LANES parallel sums, so that the compiler can vectorise it. */
 
 #include <math.h>
 #include <string.h>

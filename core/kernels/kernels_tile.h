@@ -13,8 +13,8 @@ INLINE vector load(const float *p)
     return *(const vector *)p;
 }
 
-/* sum[r][panel] += Σ over i < count of rows[r][i*a_step] * b[i*b_step + panel]. next: rows whose `count` floats are
- * prefetched meanwhile, or NULL. Their addresses come from a table, so no hardware prefetcher predicts them. */
+/* sum[r][panel] += Σ over i < count of rows[r][i*a_step] * b[i*b_step + panel]. next: rows whose `count` floats it prefetches
+ * meanwhile, or NULL. Their addresses come from a table, so no hardware prefetcher predicts them. */
 INLINE void add_products(vector (*restrict sum)[TILE_PANELS * PER_PANEL], const void *const *rows, const void *const *next,
                          size_t n_rows, size_t panels, size_t a_step, const float *b, size_t b_step, size_t panel_step,
                          size_t count)
@@ -42,8 +42,8 @@ INLINE void add_products(vector (*restrict sum)[TILE_PANELS * PER_PANEL], const 
     }
 }
 
-/* A tile's sums go from the registers to a buffer. Bias and activation are applied there: they cost little, and inlined they
- * would take registers from the sums. */
+/* A tile's sums go from the registers to a buffer. Bias and activation are applied there: they cost little. In the tile's loop
+ * they would take registers from the sums. */
 enum { TILE_COLUMNS = TILE_PANELS * KERNEL_PANEL };
 
 INLINE void store_sums(float *restrict to, const vector (*restrict sum)[TILE_PANELS * PER_PANEL], size_t n_rows, size_t panels)
@@ -60,8 +60,8 @@ INLINE void zero_sums(vector (*sum)[TILE_PANELS * PER_PANEL], size_t n_rows, siz
             sum[r][v] = (vector){0};
 }
 
-/* The sums of a tile. Callers pass constants for n_rows and panels, so the sums stay in registers. next: the rows of the
- * next tile's first run. */
+/* Computes the sums of a tile. Callers pass constants for n_rows and panels, so the sums stay in registers. next: the rows of
+ * the next tile's first run. */
 INLINE void row_tile(const struct row_products *p, const void *const *rows, const void *const *next, size_t j, float *to,
                      size_t n_rows, size_t panels)
 {
@@ -103,14 +103,15 @@ static void finish_rows(const struct row_products *p, const float *sum, void *co
     }
 }
 
-/* The number of panels of the next tile. With one panel more than a tile has, it leaves two for the tile after it. */
+/* The number of panels of the next tile. If TILE_PANELS + 1 are left, it is one less than it could be, so that the last tile has
+ * two instead of one. */
 static size_t tile_panels(size_t n, size_t j)
 {
     size_t left = (n - j + KERNEL_PANEL - 1) / KERNEL_PANEL;
     return left == TILE_PANELS + 1 && TILE_PANELS > 2 ? TILE_PANELS - 1 : left < TILE_PANELS ? left : TILE_PANELS;
 }
 
-/* All rows against the panels from j on; callers pass a constant for panels. The output of a tile is prefetched during the
+/* Multiplies all rows by the panels from j on; callers pass a constant for panels. The output of a tile is prefetched during the
  * tile before it: stores that miss the cache would fill the store queue and stall. */
 INLINE void row_panels(const struct row_products *p, size_t j, size_t panels)
 {
@@ -189,8 +190,8 @@ static void outer_products(const struct outer_products *p)
     }
 }
 
-/* Transposes VECTOR rows of VECTOR floats in log2(VECTOR) steps, s = 1, 2, 4, …. In step s, rows i and i + s exchange lane l +
- * s of row i and lane l of row i + s, for all l without bit s. FIRST and SECOND give the source of lane l. */
+/* Transposes VECTOR rows of VECTOR floats in log2(VECTOR) steps, s = 1, 2, 4, …. In step s, lane l + s of row i and lane l of
+ * row i + s are exchanged, for all i and l without bit s. FIRST and SECOND give the source of lane l. */
 #define FIRST(l, s) ((l) & (s) ? VECTOR + (l) - (s) : (l))
 #define SECOND(l, s) ((l) & (s) ? VECTOR + (l) : (l) + (s))
 #define FOUR(OF, l, s) OF(l, s), OF(l + 1, s), OF(l + 2, s), OF(l + 3, s)

@@ -221,7 +221,7 @@ struct arch_cost arch_memory_cost(const struct arch *arch, const struct arch_sha
         return (struct arch_cost){0};
     struct dims z = shapes->decoder[0];
     size_t parameters = (size_t)arch->memory.slots * (size_t)z.c;
-    /* Once for the similarities, once for the mixture of the slots. */
+    /* The similarities cost this much, and so does the mixture of the slots. */
     return (struct arch_cost){.parameters = parameters,
                               .multiply_adds = 2 * (double)parameters * (double)dims_positions(z)};
 }
@@ -274,9 +274,8 @@ static const struct profile {
     {"released", false, VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_DOT, 0.0025f, 1.0f))},
     /* Profiles for CPUs. They address by dot product, as the released code does. Two compact models learned Ped2 for 3,600
      * steps. By the paper's protocol dot product reached 0.889, cosine (temperature 0.05, λ 0.001) 0.834. On one scale for all
-     * clips both reached 0.967. compact has the size of the reference's counterpart. small has fewer channels where pictures are
-     * large and more where they are small. It detects as much with 0.6 of the multiply-adds. nano is small for smaller pictures.
-     * Figures: docs/experiments.md. */
+     * clips both reached 0.967. small has fewer channels than compact where pictures are large, and more where they are small. It
+     * detects as much with 0.6 of the multiply-adds. nano is small for smaller pictures. Figures: docs/experiments.md. */
     {"compact", true, VIDEO(128, 128, 32, 48, 64, 64, MEMORY(500, SIMILARITY_DOT, 0.0025f, 1.0f))},
     {"small", true, VIDEO(128, 128, 16, 32, 96, 192, MEMORY(500, SIMILARITY_DOT, 0.0025f, 1.0f))},
     {"nano", true, VIDEO(64, 64, 16, 32, 96, 192, MEMORY(500, SIMILARITY_DOT, 0.0025f, 1.0f))},

@@ -3,8 +3,8 @@
  *
  * Axes are always in the order frames (t), rows (h), columns (w), for every kind of input. An image is a video of one
  * frame. A row of a table is a video of one frame of one pixel, with a channel for each feature. So conv2d is conv3d with a
- * kernel of 1 in time, and linear is conv3d with a kernel of 1 on all axes. One convolution serves all. Only arch and the model
- * file distinguish them. */
+ * kernel of 1 in time, and linear is conv3d with a kernel of 1 on all axes. One convolution serves all; only this module and the
+ * model file distinguish them. */
 #ifndef MEMAED_CORE_NETWORK_ARCH_H
 #define MEMAED_CORE_NETWORK_ARCH_H
 
@@ -69,7 +69,7 @@ struct arch_shapes {
  * ret untouched on failure. */
 int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *err);
 
-/* A network for a camera takes windows of gray frames. 0, or -EINVAL with the cause in err. */
+/* Checks that the network takes windows of gray frames, as a camera's must. 0, or -EINVAL with the cause in err. */
 int arch_check_camera(const struct arch *arch, struct error *err);
 
 /* Returns true if the type is a transposed convolution: it adds each input, times the kernel, to the outputs under the
@@ -78,7 +78,7 @@ static inline bool layer_is_transposed(enum layer_type type) { return type == LA
 /* The number of axes of the type's kernel, counted from the last of t, h, w: 3, 2 or 0. */
 int layer_axes(enum layer_type type);
 const char *layer_type_name(enum layer_type type);      /* "conv3d" */
-/* The type with that name, if inputs of this kind can have it. Else false, ret untouched. */
+/* Finds the type with that name, if inputs of this kind can have it. Else returns false, ret untouched. */
 bool layer_type_find(enum layer_type *ret, enum input_kind kind, const char *name);
 const char *layer_types_of(enum input_kind kind);       /* "conv3d or deconv3d": for messages */
 
@@ -95,7 +95,7 @@ struct arch_cost arch_total_cost(const struct arch *arch, const struct arch_shap
 
 /* A built-in architecture by name; NULL if there is none. "paper" and "released" are 16x256x256, 96-128-256-256, 2,000 slots
  * (cosine or dot). For CPUs there are "compact" (16x128x128, 32-48-64-64, 500 slots), "small" (16x128x128, 16-32-96-192) and
- * "nano" (as small, of 16x64x64). Each exists without a memory too: "compact-ae" and so on.
+ * "nano" (as small, of 16x64x64). Each of these three exists without a memory, too: "compact-ae" and so on.
  * arch_profile_name(i) lists the names, NULL after the last. */
 const struct arch *arch_profile(const char *name);
 const char *arch_profile_name(int i);
@@ -109,8 +109,8 @@ bool arch_profile_fits(const char *name);
 void arch_fit_size(const struct arch *arch, int *width, int *height);
 
 /* Returns true if pictures of this size (each 1 or more) have the network's aspect, or nearly. The tolerance is half a step of
- * 16 pixels of the shorter side, more than arch_fit_size() is off. A square network takes any: the paper's profiles stretch
- * all. */
+ * 16 pixels of the shorter side. arch_fit_size() stays within it for most sizes of pictures, not for all. A square network takes
+ * any: the paper's profiles stretch all. */
 bool arch_fits_aspect(const struct arch *arch, int width, int height);
 
 /* The index that PyTorch's nn.Sequential gives layer i of specs. A layer counts one, its norm one, its activation one. */

@@ -70,7 +70,7 @@ static void backward_norm(struct network *net, struct layer *l, const struct lay
         l->scale[i] = (float)(gamma * inv);
         l->shift[i] = (float)b;
         l->inverse_std[i] = (float)shift;
-        g->bias[i] = 0;     /* the norm subtracts the bias again */
+        g->bias[i] = 0;     /* the norm subtracts the mean, and with it the bias */
     }
     each_part(net, norm_backward_part, step);
 }

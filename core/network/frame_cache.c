@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum { ALIGNMENT = 64,
-       CHEAP = 32 };            /* a frame of fewer multiply-adds per byte is computed again: copying it would be no faster */
+       CHEAP = 32 };            /* a frame with fewer multiply-adds per byte is computed again: to copy it would be no faster */
 #define NO_PICTURE UINT64_MAX   /* number of an empty entry */
 
 struct layer {
@@ -49,11 +49,11 @@ static bool find_frames(struct layer *l, const struct layer *before, const struc
     return l->begin < l->end && l->frames <= FRAME_CACHE_MAX_FRAMES && l->step < window;
 }
 
-/* The number of entries of a layer: from the first frame that a coming window shares with earlier windows to the last frame
- * that they computed. */
+/* Returns the number of entries of a layer. They hold the frames from the first that a coming window shares to the last that
+ * earlier windows have computed. */
 static int count_entries(const struct layer *l, int stride, double cost)
 {
-    int fresh = stride / l->unit;       /* new frames since the last window with frames of the same numbers */
+    int fresh = stride / l->unit;       /* new frames of a window since the last one whose frames' numbers match its own */
     if (cost < CHEAP || fresh >= l->end - l->begin)
         return 0;
     return (l->end - l->begin - 1) * (l->step / l->unit) + 1 - fresh;

@@ -1,9 +1,9 @@
-/* A cache of encoder outputs that overlapping windows of one sequence share: output frames of the encoder's first layers.
+/* A cache of output frames of the encoder's first layers, which overlapping windows of one sequence share.
  *
  * A frame of a layer's output can be shared if no padding in time reaches it, through any layer back to the pictures. It
- * then depends on its pictures alone. A window that begins d pictures later has the same frame if d is a multiple of the
- * strides in time up to that layer, multiplied. At a stride of 1, for example, the paper's second layer repeats a frame two
- * windows later and its third layer four windows later.
+ * then depends on its pictures alone. A window that begins d pictures later has the same frame if d is a multiple of the product
+ * of the strides in time up to that layer. If a window begins at each picture, for example, the paper's second layer repeats a
+ * frame two windows later, and its third layer four windows later.
  *
  * A frame is stored under the number of the picture at its place. So windows may come in any order and with gaps: a frame
  * that is not in the cache is computed. A layer has entries for the frames that windows at the given stride share. It has
@@ -29,7 +29,7 @@ struct frame_cache_options {
     int stride;                 /* pictures from one window to the next, >= 1 */
 };
 
-/* An empty cache in one block of memory, for free(). The options are borrowed for the call. NULL: out of memory. */
+/* Makes an empty cache in one block of memory, for free(). The options are borrowed for the call. NULL: out of memory. */
 struct frame_cache *frame_cache_new(const struct frame_cache_options *options);
 size_t frame_cache_size(const struct frame_cache *cache);     /* bytes of the block */
 /* Empties the cache. Call it before numbers of pictures are used again for other pictures. */
@@ -54,8 +54,8 @@ void frame_cache_find(const struct frame_cache *cache, uint64_t number, struct f
 /* Copies the layer's frames that are hits to their places in out, the whole output of the layer [t, h, w, c]. */
 void frame_cache_fetch(const struct frame_cache *cache, int layer, uint64_t number, const struct frame_cache_lookup *found,
                        void *out);
-/* Stores those of the layer's missing frames, computed since, that later windows can share. Each overwrites the frame in its
- * entry, so frame_cache_fetch() for the same window comes first. */
+/* Stores the frames of the layer that were missing, once they are computed, if later windows can share them. Each overwrites the
+ * frame in its entry, so call frame_cache_fetch() for the same window first. */
 void frame_cache_store(struct frame_cache *cache, int layer, uint64_t number, const struct frame_cache_lookup *found,
                        const void *out);
 

@@ -25,7 +25,7 @@ void memory_keys(const struct memory *m, const float *slots, float *keys, float 
 void memory_forward(const struct memory *m, const float *slots, const float *columns, const float *z, int q,
                     float *z_hat, float *weights, float *softmax, float *scratch);
 
-/* -Σ ŵ log(ŵ + 1e-12) over n weights. The loss contains the mean of it over queries. */
+/* Returns -Σ ŵ log(ŵ + 1e-12) over n weights. The loss contains the mean of it over queries. */
 double memory_entropy(const float *weights, size_t n);
 
 /* The backward pass, from the gradient by ẑ, g_z_hat [q, c], and the results of memory_keys() and memory_forward().

@@ -10,7 +10,7 @@
 
 enum { TENSORS_PER_LAYER = 6 };
 
-/* Shape and kind of tensor j of a layer; false if the layer has no such tensor. */
+/* Writes name, shape and kind of tensor j of a layer. Returns false if the layer has no such tensor. */
 static bool layer_tensor(const struct layer_spec *spec, int in, int j, struct model_tensor *t)
 {
     static const char name[TENSORS_PER_LAYER][16] = {"weight", "bias", "weight", "bias", "running_mean", "running_var"};

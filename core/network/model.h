@@ -41,12 +41,12 @@ struct model_tensor {
 int model_open(struct model **ret, const struct arch *arch, struct error *err);
 void model_close(struct model *model);          /* takes NULL */
 
-/* Sets PyTorch's default start: weights and biases uniform in ±1/sqrt(fan-in), norms the identity, slots uniform in
+/* Sets PyTorch's default initial values: weights and biases uniform in ±1/sqrt(fan-in), norms the identity, slots uniform in
  * ±1/sqrt(channels). The result depends on the seed alone. */
 void model_init(struct model *model, uint64_t seed);
 
-/* Tensor i of the model, in the order of the file; false after the last. A model whose arch and shapes alone are set gives
- * all but data: a loader checks a file so before it allocates. */
+/* Describes tensor i of the model, in the order of the file; false after the last. If only arch and shapes are set, all but data
+ * is valid: so a loader checks a file before it allocates. */
 bool model_tensor(const struct model *model, int i, struct model_tensor *ret);
 
 #endif

@@ -1,5 +1,5 @@
-/* The state of a network that learns, shared by the forward pass (network.c) and the backward pass (backward.c); nobody else
- * includes this. Layouts and threads: core/network/network.h. */
+/* The state of a network that learns. Only the forward pass (network.c) and the backward pass (backward.c) include it. Layouts
+ * and threads: core/network/network.h. */
 #ifndef MEMAED_CORE_NETWORK_NETWORK_STATE_H
 #define MEMAED_CORE_NETWORK_NETWORK_STATE_H
 
@@ -34,7 +34,7 @@ struct network {
     float *weights, *softmax, *z_hat;       /* of memory_forward(), for the whole batch */
     float *x;                               /* [batch, t, h, w, c] */
     float *g[2];                            /* gradients by activations; layers read one and write the other in turn */
-    /* One for each part, that is, each thread. */
+    /* These have a piece for each part, that is, for each thread. */
     size_t scratch_floats, gradient_floats, sums;
     float *scratch, *gradient;              /* [parts, scratch_floats], [parts, gradient_floats] */
     float *work;                            /* [parts, 2 * sums] */
@@ -54,7 +54,7 @@ static inline bool is_plain(const struct layer_spec *spec)
 }
 
 /* A layer with kernel 1 in time computes successive samples as frames of one sample. So a batch of images or of table rows
- * needs one product instead of a small one per sample. Returns the number of samples per call; *ret is the geometry. */
+ * needs one product instead of a small one per sample. Returns the number of samples per call. Writes the geometry to *ret. */
 static inline int samples_a_call(const struct layer *l, int samples, struct conv3d *ret)
 {
     *ret = l->conv;

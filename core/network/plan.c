@@ -19,7 +19,7 @@ struct plan_layer {
     float *weight, *bias;       /* packed, with the norm folded in; owned by the plan */
     enum activation activation;
     float slope;
-    /* A layer in 8 bits has these instead; owned by the plan. */
+    /* A layer in 8 bits has these in place of weight; owned by the plan. */
     struct conv3d_int8 *int8;
     struct quantum *in;         /* [input channels] */
     float *gain, *zero;         /* [input channels] as int8_kernels->quantize() takes them, from `in` */
@@ -54,7 +54,7 @@ static struct dims layer_out(const struct plan_layer *l)
     return l->gather ? l->conv.coarse : l->conv.fine;
 }
 
-/* Returns true if layer i of n gives its output as bytes: it takes bytes, and so does the next layer. */
+/* Returns true if layer i of n has bytes as output: it takes bytes, and so does the next layer. */
 static bool gives_bytes(const struct plan_layer *layers, int i, int n)
 {
     return i + 1 < n && layers[i].in && layers[i + 1].in;
@@ -165,9 +165,9 @@ static size_t floats_of(size_t bytes)
     return (bytes + sizeof(float) - 1) / sizeof(float);
 }
 
-/* The sizes of the buffers that layers need, in floats. Layers inside the encoder or the decoder write to two buffers in
- * turn, `ping`; the last layer of either writes to a buffer of its own. Floats that a layer takes as bytes are converted
- * into a third, `bytes`. */
+/* Raises the sizes, in floats, of the buffers that these layers share. Layers inside the encoder or the decoder write to two
+ * buffers in turn, `ping`; the last layer of either writes to a buffer of its own. Floats that a layer takes as bytes are
+ * converted into a third buffer, `bytes`. */
 static void size_part(const struct plan_layer *layers, const struct dims *shapes, int n, size_t ping[2], size_t *bytes,
                       size_t *scratch)
 {
@@ -316,7 +316,8 @@ void *plan_workspace_new(const struct plan *plan)
     return aligned_alloc(ALIGNMENT, (plan_workspace_size(plan) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
 }
 
-/* Observes a run: gathers statistics of each layer's input, or is called after each step. The other is NULL. */
+/* An observer of a run either gathers statistics of each layer's input (`seen`) or is called after each step (`step_done`). The
+ * other of the two is NULL. */
 struct observer {
     struct ranges_seen *seen;
     void (*step_done)(void *arg);
@@ -329,8 +330,8 @@ static void report_step(const struct observer *observer)
         observer->step_done(observer->arg);
 }
 
-/* Runs layers first … n - 1 and writes the last output to out. bytes: whether `in` holds bytes; else floats. observer may be
- * NULL. first_channel: the number of the input's first channel in struct ranges; negative for the picture. */
+/* Runs layers first … n - 1 and writes the last output to out. bytes: `in` holds bytes, else floats. observer may be NULL.
+ * first_channel: the number of the input's first channel in struct ranges; negative for the picture. */
 static void run_part(const struct plan *p, const struct plan_layer *layers, int first, int n, const void *in, bool bytes,
                      float *ws, float *out, const struct observer *observer, int first_channel)
 {

@@ -37,7 +37,8 @@ int plan_open(struct plan **ret, const struct model *model, size_t scratch_float
  * bytes, activations clipped to `ranges`, which is borrowed for the call. z, the memory, ẑ, the decoder's last layer and x̂
  * are floats. plan_run() reads a picture's bytes exactly; plan_run_cube() rounds a cube to gray levels first. Layers that
  * bytes cannot do use floats: a layer with too many inputs, and a first layer whose input is not a picture. The plan runs
- * with the kernels that are chosen when it is opened. -EINVAL if the number of ranges is not ranges_count(). */
+ * with the kernels that are chosen when it is opened. -EINVAL if the number of ranges is not ranges_count(), or if that
+ * exceeds RANGES_MAX. */
 int plan_open_int8(struct plan **ret, const struct model *model, size_t scratch_floats, const struct ranges *ranges,
                    struct error *err);
 void plan_close(struct plan *plan);             /* takes NULL */
@@ -66,13 +67,13 @@ struct frame_cache *plan_frame_cache_new(const struct plan *plan, int stride);
 void plan_run_sliding(const struct plan *plan, struct frame_cache *cache, uint64_t first, const uint8_t *const frames[],
                       void *workspace, struct plan_result *ret);
 
-/* plan_run() that also adds each layer's input to the statistics `seen`. The plan is in fp32, and seen->n is ranges_count(),
- * at most RANGES_MAX. */
+/* plan_run() that also adds each layer's input, except the picture, to the statistics `seen`. The plan is in fp32, and seen->n
+ * is ranges_count(), at most RANGES_MAX. */
 void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                   struct ranges_seen *seen);
 
-/* Does plan_run(), and calls step_done(arg) after each step: reading the pictures, each layer of the encoder, the memory if
- * any, each layer of the decoder, the residual. Time measurements use it, since core/ has no clock. */
+/* plan_run() that also calls step_done(arg) after each step. The steps are reading the pictures, each layer of the encoder, the
+ * memory if any, each layer of the decoder, and the residual. Time measurements use it, since core/ has no clock. */
 void plan_run_steps(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                     void (*step_done)(void *arg), void *arg);
 

@@ -44,9 +44,9 @@ void ranges_see(struct ranges_seen *seen, int first, const float *x, size_t n, i
  * extremes: the merged ones of the first. */
 void ranges_merge(struct ranges_seen *seen, const struct ranges_seen *other);
 
-/* Chooses each channel's range such that at most the share `outside` of its values lies outside, half of it at each end;
- * 0 <= outside < 1. With outside 0, or without a second pass, the range is from one extreme to the other. A channel that
- * was always 0 gets the range 0 to 1, so every range is valid. */
+/* Chooses each channel's range so that at most the share outside / 2 of its values lies beyond each end; 0 <= outside < 1. With
+ * outside 0, or without a second pass, the range is from one extreme to the other. A channel that was always 0 gets the range
+ * 0 to 1, so every range is valid. */
 void ranges_fit(struct ranges *ret, const struct ranges_seen *seen, double outside);
 
 #endif

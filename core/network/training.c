@@ -11,8 +11,8 @@
 
 #define RESEED_UNTIL 0.6        /* progress up to which unused slots are set to queries */
 #define USED_SHARE 0.01         /* a slot with less than this part of an equal share of the weight is unused */
-#define MOST_DEAD 0.1           /* the addressing is degenerate with a larger share of dead queries, */
-#define LEAST_ANSWERS 1.001     /* or with fewer distinct answers */
+#define MOST_DEAD 0.1           /* the addressing is degenerate with a larger share of dead queries */
+#define LEAST_ANSWERS 1.001     /* it is degenerate, too, with training_health.answers below this */
 
 struct training {
     struct training_options options;
@@ -157,8 +157,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Lowers shrink to half of the best weight, before shrinkage, that all but the worst hundredth of the batch's queries have.
- * It becomes at most half of its old value, so that the lowering ends even if the worst hundredth is the fault. */
+/* Halves shrink, so that it always falls. It falls further, to half of the weight that 99 of 100 queries of the batch reach
+ * before shrinkage, if that is less. */
 static void lower_shrink(struct training *t)
 {
     size_t slots = (size_t)t->model->arch.memory.slots, n = (size_t)t->options.batch * queries(t);

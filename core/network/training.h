@@ -2,9 +2,10 @@
  * from degenerating. Source: Gong et al., ICCV 2019, section 3.4; the schedule and the checks of the addressing are ours.
  *
  * Every TRAINING_CHECK steps it measures the addressing over the batches since the last check and corrects three faults:
- *   Unused slots get no gradient. In the first part of the training each is set to a query drawn at random.
- *   Dead queries have no slot left after shrinkage. If setting unused slots did not help, the model's shrink is lowered for
- *     good. It becomes half of the best weight that 99 of 100 queries of the current batch have.
+ *   Unused slots get no gradient. In the first six tenths of the training each is set to a query drawn at random.
+ *   Dead queries have no slot left after shrinkage. If setting unused slots did not help, or is over, the model's shrink is
+ *     lowered for good. It becomes half of its old value, or half of the weight that 99 of 100 queries reach before shrinkage, if
+ *     that is less. The current batch's queries count.
  *   All queries get the same mixture, because one slot takes all the weight or all slots are equal. All slots but the most
  *     used one are set to queries.
  *
@@ -40,10 +41,11 @@ enum { TRAINING_CHECK = 50 };   /* steps between checks of the addressing */
 /* The addressing at the last check, over TRAINING_CHECK steps. All zero before the first check, and without a memory. */
 struct training_health {
     double dead;                /* share of queries whose weights are all 0 */
-    double effective;           /* slots: exp of the entropy of their mean weights, 1 … slots */
-    double answers;             /* exp of the mutual information between query and slot; 1: all queries get the same mixture */
+    double effective;           /* slots: exp of the entropy of their mean weights, 1 … slots; 0 if all queries are dead */
+    double answers;             /* exp of the mutual information between query and slot; 1: all queries get the same mixture;
+                                 * 0: all are dead */
     int used;                   /* slots that took at least a hundredth of an equal share */
-    int degenerate;             /* checks in a row, up to this one, with more than 10 % dead queries or answers of 1 */
+    int degenerate;             /* checks in a row, up to this one, with more than 10 % dead queries or answers below 1.001 */
 };
 
 /* Training changes `model`, which is borrowed until close, and may lower its memory's shrink. options and parallel are

@@ -33,7 +33,7 @@ struct colour heat_colour(float position)
 #undef BETWEEN
 }
 
-/* Finds the two cells that a place lies between; *part is how far it is from the first to the second. Beyond the border, the
+/* Finds the two cells that a place lies between. *part is its way from the first to the second, 0 to 1. Beyond the border, the
  * cells of the border count. */
 static void between(float at, float first, float step, int n, int *low, int *high, float *part)
 {

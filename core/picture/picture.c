@@ -52,7 +52,8 @@ static void axis_close(struct axis *axis)
     free(axis->weights);
 }
 
-/* A triangle of half width `reach`: of one pixel where the picture grows, of the ratio where it shrinks. 0 or -ENOMEM. */
+/* Fills in weights of a triangle. Its half width is one pixel where the picture grows, and the ratio where it shrinks. 0 or
+ * -ENOMEM. */
 static int axis_open(struct axis *axis, int from, int size)
 {
     double ratio = (double)from / size, reach = fmax(ratio, 1);

@@ -24,14 +24,14 @@ static inline uint8_t *picture_at(const struct picture *picture, int x, int y)
 
 /* A black picture. 0; -EINVAL: a side is below 1 or above PICTURE_MAX_SIDE; -ENOMEM. *ret is untouched on failure. */
 int picture_open(struct picture *ret, int width, int height);
-/* Takes zeroes, and leaves zeroes. */
+/* Accepts a zeroed struct, and leaves one. */
 void picture_close(struct picture *picture);
 
 /* Opens *ret with a gray picture [height, width]. Returns as picture_open(). */
 int picture_from_gray(struct picture *ret, const uint8_t *gray, int width, int height);
 
-/* Opens *ret with the picture at another size. Where the picture shrinks, a pixel is the mean of those that it covers; where it
- * grows, it is interpolated linearly. Returns as picture_open(). */
+/* Opens *ret with the picture at another size. Where the picture shrinks, a pixel is a mean of those under it and beside it, with
+ * triangular weights; where it grows, it is interpolated linearly. Returns as picture_open(). */
 int picture_scale(struct picture *ret, const struct picture *from, int width, int height);
 
 /* The largest size with the aspect of width x height whose longer side is at most `longest`; the size itself where it is small

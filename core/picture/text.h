@@ -12,7 +12,8 @@ enum { TEXT_WIDTH = 5, TEXT_HEIGHT = 9, TEXT_ADVANCE = 6 };     /* pixels at sca
  * left out. */
 void text_draw(struct picture *picture, int x, int y, int scale, int room, struct colour colour, const char *text);
 
-/* Returns how many letters of the text, 1 at least, fit into `room` pixels. A longer text is cut at its last blank that fits. */
+/* Returns how many letters of the text fit into `room` pixels: 1 at least, unless the text is empty. A text that does not fit is
+ * cut at the last blank that does. */
 int text_fit(const char *text, int scale, int room);
 
 /* The text's width in pixels, without the gap behind its last letter. */

@@ -10,7 +10,7 @@
 enum { PANELS = 3, LEAST_PANEL = 320, MARGIN = 8, GAP = 8, SCALE = 2, LINE = (TEXT_HEIGHT + 3) * SCALE, BAR = 10 };
 static const struct colour ground = {24, 24, 28}, ink = {235, 235, 235}, faint = {165, 165, 175};
 
-/* Pixels around a polygon that scaling a picture from `from` to `to` pixels may have carried something of the inside to. */
+/* How many pixels beyond a polygon's border scaling from `from` to `to` pixels may have carried parts of its inside. */
 static float carried(int from, int to)
 {
     return 2 + fmaxf((float)to / (float)from, 1);
@@ -25,7 +25,7 @@ static void panel_size(const struct picture *frame, int *width, int *height)
     *height = (int)fmaxf(lrintf(by * (float)frame->height), 1);
 }
 
-/* The picture as a panel, masked. */
+/* Opens *ret with the picture as a panel, masked. */
 static int panel_open(struct picture *ret, const struct picture *from, int width, int height, const struct why *why)
 {
     int r = picture_scale(ret, from, width, height);

@@ -1,5 +1,5 @@
-/* The "why" picture of a window, in three parts side by side: the frame with boxes, what the memory drew, and the frame under a
- * heat map of the unusual. Captions stand above, text and the scale of the heat map below. Pure; any thread. */
+/* The "why" picture of a window, in three panels side by side: the frame with boxes, the network's reconstruction, and the frame
+ * under a heat map of what is unusual. Captions are above, text and the scale of the heat map below. Pure; any thread. */
 #ifndef MEMAED_CORE_PICTURE_WHY_H
 #define MEMAED_CORE_PICTURE_WHY_H
 
@@ -10,15 +10,15 @@ enum { WHY_LINES = 4, WHY_PANEL = 640 };       /* pixels of the longer side of a
 
 struct why {
     const struct picture *frame;        /* in colour, as a viewer shows it; its aspect is that of all panels */
-    const struct picture *drawn;        /* what the memory drew, at the network's size: it is stretched to that aspect */
+    const struct picture *drawn;        /* the network's reconstruction, at its size; it is stretched to that aspect */
     struct heat_map map;
     struct heat_scale scale;
     const struct boxes *boxes;
     const struct draw_polygon *masks;   /* [n_masks] blackened in all three panels */
     int n_masks;
     const char *caption;                /* of the frame: "frame 87, 8.7 s" */
-    const char *usual, *alert, *end;    /* what stands below the scale at these values; may be "" */
-    const char *lines[WHY_LINES];       /* below, each broken where it is too long; NULL: none */
+    const char *usual, *alert, *end;    /* texts below the scale at these values; may be "" */
+    const char *lines[WHY_LINES];       /* text below the panels, each line broken where it is too long; NULL: none */
 };
 
 /* Draws it into *ret, which the caller closes. All of `why` is borrowed. 0 or -ENOMEM; *ret is untouched on failure. */

@@ -1,7 +1,7 @@
 /* The alert rule. A cause begins when k of the last n windows score at or above a threshold. It ends when n windows in a row
- * score below a lower threshold. An alert opens once a cause has lasted for min_duration_us, and closes merge_us after its
- * cause has ended. Until then a cause that begins belongs to the open alert, however short it is: one cause that pauses is one
- * alert. closed_us is the end of the last cause, so an alert lasts as long as its causes.
+ * score below a lower threshold. An alert opens once a cause has lasted for min_duration_us, at a window that is not below the
+ * lower threshold. It closes merge_us after its cause has ended. A cause that begins before that belongs to the open alert,
+ * however short it is. closed_us is the end of the last cause, so an alert lasts as long as its causes.
  *
  * The closing is delayed, instead of an alert being opened again, because receivers then see every alert open once and close
  * once.
@@ -60,7 +60,7 @@ struct alert_state {
 
 enum alert_event { ALERT_NOTHING, ALERT_OPENED, ALERT_PEAK /* the peak of the open alert rose */, ALERT_CLOSED };
 
-/* The rule that applies where nothing else is said. */
+/* The rule that applies where the configuration sets none. */
 struct alert_rule alert_rule_default(double threshold, double close_threshold);
 
 void alert_init(struct alert_state *state, const struct alert_rule *rule);

@@ -8,7 +8,7 @@
 #include "core/kernels/int8_kernels.h"
 #include "core/score/alert.h"
 
-/* The tail's run level lies low enough that a budget of so many alerts a day has a threshold above it. */
+/* The tail's run level is so low that there are thresholds above it for budgets of up to this many alerts a day. */
 #define MOST_ALERTS_A_DAY 150
 
 static int compare(const void *a, const void *b)
@@ -66,7 +66,7 @@ double calibration_lower(struct calibration *c, double by)
     assert(c->has_score && c->has_tail && by >= 0);
     for (int i = 0; i < c->score.conditions; i++)
         by = fmin(by, fmax(0, log(PARETO_MOST_SHARE / c->score.condition[i].rare.share)));
-    for (int i = 0; i < c->score.conditions; i++)       /* fmin(): rounding */
+    for (int i = 0; i < c->score.conditions; i++)       /* fmin() because exp() rounds */
         c->score.condition[i].rare.share = fmin(c->score.condition[i].rare.share * exp(by), PARETO_MOST_SHARE);
     c->tail.run = calibration_runs(&c->score);
     c->tail.window.level -= by;

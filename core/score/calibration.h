@@ -20,10 +20,10 @@ struct calibration_int8 {
     long windows;                   /* scored in both */
 };
 
-/* Rates that a model can have, frames a second: from one in 2.8 hours to the most that a source gives. */
+/* The range of a model's rate, in frames a second: from one frame in 2.8 hours to the most that a source gives. */
 #define CALIBRATION_LEAST_FPS 1e-4
 #define CALIBRATION_MOST_FPS 1e3
-/* Footage with a smaller share of the model's rate is slow: what moves seems faster to the model, and scores are too high. */
+/* Footage is slow below this share of the model's rate: what moves seems faster to the model, and scores are too high. */
 #define CALIBRATION_SLOW_RATE 0.9
 
 struct calibration {
@@ -77,19 +77,20 @@ struct pareto calibration_runs(const struct score_spec *spec);
 
 /* Fits the tail and the thresholds from n > 0 finite scores in order, for alerts by the default rule of
  * core/score/alert.h. Normal footage crosses the threshold alerts_a_day > 0 times a day, or more often after little footage
- * (tail_budget()). close_threshold is the level of the tail's runs, or that of its windows if it is higher. After little
- * footage the runs' level is so low that usual scores would hold an alert open. The caller has set fps, has_score and score,
- * and the scores are by that score. 0 or -ENOMEM, ret untouched. */
+ * (tail_budget()). close_threshold is the level of the tail's runs, or that of its windows if it is higher, but never above the
+ * threshold. After little footage the runs' level is so low that usual scores would hold an alert open. The caller has set fps,
+ * has_score and score, and the scores are by that score. 0 or -ENOMEM, ret untouched. */
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
 
-/* Lowers all scores by `by` >= 0, because normal footage reaches them exp(by) times as often as was measured. Thresholds for a
- * number of alerts a day stay as they are. The calibration has a score and a tail. Returns by how much it lowered them: less than
- * `by` where a share would exceed PARETO_MOST_SHARE. */
+/* Lowers all scores by `by` >= 0, because normal footage reaches them exp(by) times as often as was measured. The threshold
+ * stays, so it is crossed less often; close_threshold follows the scores. The calibration has a score and a tail. Returns by how
+ * much it lowered them: less than `by` where a share would exceed PARETO_MOST_SHARE. */
 double calibration_lower(struct calibration *calibration, double by);
 
 /* The score of the window in result, after plan_run(). Uses result->scratch. Cells that do not count are left out; regions may
- * be NULL. Writes the features that the score is made of, and what each voice says. Without a score of its own (calibration
- * NULL or !has_score) it returns the reference, which knows no cells, leaves features untouched, and no voice speaks. */
+ * be NULL. Writes the features that the score is made of, and the score by each voice. If the model has no score of its own
+ * (calibration NULL or !has_score), it returns the reference, which counts all cells. Features are then untouched, and all
+ * voices NAN. */
 float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
                         const struct regions *regions, struct score_features *features, struct voices *voices);
 

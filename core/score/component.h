@@ -9,8 +9,8 @@
 #define COMPONENT_NONE UINT32_C(0)
 #define COMPONENT_NEW UINT32_MAX
 
-/* Gives `number`, which is neither of the above, to cell `at`, which is COMPONENT_NEW, and to all new cells connected to it.
- * Writes their indices to members, with room for rows * columns, `at` first. Returns how many they are. */
+/* Gives `number`, neither of the above, to cell `at`, which is COMPONENT_NEW, and to all new cells connected to it. Writes their
+ * indices to members, with room for rows * columns, `at` first. Returns how many they are. */
 size_t component_number(uint32_t *grid, uint32_t *members, int rows, int columns, size_t at, uint32_t number);
 
 #endif

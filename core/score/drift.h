@@ -6,7 +6,7 @@
  * new one. The distance from the uniform distribution is Kolmogorov and Smirnov's, over ten bins: 0 if p-values are uniform,
  * near 1 if all are equal. No locks: one thread (or lock) per camera.
  *
- * A voice has no p-value of its own. Its values are placed among the nine deciles that it had in the calibration footage. */
+ * A voice has no p-value of its own. Its values are sorted into the ten bins between its deciles in the calibration footage. */
 #ifndef MEMAED_CORE_SCORE_DRIFT_H
 #define MEMAED_CORE_SCORE_DRIFT_H
 
@@ -25,8 +25,8 @@ struct drift {
 
 void drift_init(struct drift *drift, double windows_a_day);     /* > 0 */
 void drift_add(struct drift *drift, double p_value);            /* 0 … 1; other values are ignored */
-/* Adds a value by its place among the deciles, which ascend. A value that equals several of them counts in equal parts for the
- * bins between them. NAN is ignored. */
+/* Adds a value by its place among the deciles, which ascend. A value that equals one or more of them counts in equal parts for
+ * the bins beside them. NAN is ignored. */
 void drift_add_among(struct drift *drift, const float *deciles, float value);
 /* Writes the deciles of n > 0 values, which it sorts. */
 void drift_deciles(float *ret, float *values, size_t n);

@@ -8,9 +8,9 @@
 /* Moves the k largest of n values to the front, with the smallest of them at index k - 1; 1 <= k <= n. */
 void largest_select(float *values, size_t n, size_t k);
 
-/* Returns how many values are one in `share` of n; 1 at least. */
+/* Returns n / share, rounded down, but at least 1. */
 static inline size_t largest_share(size_t n, size_t share) { return n > share ? n / share : 1; }
-/* The mean of the k >= 1 largest of n values. Where there are fewer, the missing ones count as 0. */
+/* The mean of the k >= 1 largest of n values. If n < k, the missing ones count as 0. */
 float largest_mean(float *values, size_t n, size_t k);
 
 /* The upper median of n > 0 values. */

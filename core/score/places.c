@@ -23,7 +23,7 @@ float places_decode(uint16_t code)
     return (float)(code - CODE_OF_0) / CODES_PER_UNIT;
 }
 
-/* Writes a cell's logarithms in the windows that are used, less their shifts. Returns their number. */
+/* Writes a cell's logarithms in the windows that are used, minus the windows' shifts. Returns their number. */
 static size_t gather(float *values, const uint16_t *codes, const float *shifts, size_t n, const uint8_t *use)
 {
     size_t m = 0;

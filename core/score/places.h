@@ -1,8 +1,8 @@
 /* Places: how a window differs from what is usual at each place of a camera's picture. Two quantities of the window's cells,
- * both logarithms, are held against the place where they occur:
+ * both logarithms, are compared with the place where they occur:
  *   pace         the squared speed, against the fastest usual one at this height of the picture. Cameras look down on the
  *                ground, so height stands for distance: what is far away moves fewer pixels a frame. A height where nothing
- *                fast was ever seen is held against the fastest of the whole picture.
+ *                fast was ever seen is compared with the fastest of the whole picture.
  *   appearance   the squared reconstruction error: its rise above the typical value at this cell and its neighbours, against
  *                the highest usual rise in the picture. Edges, screens and leaves always have a large error, an empty wall has
  *                none. A rise that half the picture shares is a change of light, and is taken off.
@@ -44,8 +44,8 @@ void places_fit(struct places *ret, int rows, int columns, const uint16_t *codes
 float places_shared_rise(const struct places *places, enum places_map map, const float *logs, int cells,
                          const struct regions *regions, float *scratch);
 
-/* The feature of the cells in the regions `which` (regions_hold()), in such a window. It counts 1/120 of all cells, or as many
- * as there are. -INFINITY: there are none. */
+/* The feature of the cells in the regions `which` (regions_hold()), in a window with these logarithms. It is a mean over 1/120 of
+ * all cells, or over those of the regions if they have fewer. -INFINITY: they have none. */
 float places_excess(const struct places *places, enum places_map map, const float *logs, int cells,
                     const struct regions *regions, uint32_t which, float shared_rise, float *scratch);
 

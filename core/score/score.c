@@ -10,16 +10,16 @@
 #include "core/score/largest.h"
 
 enum { BLOCK = 4, SUMS = MOTION_SUMS };
-/* score_measure() keeps these of a window for the functions after it. */
+/* The values of a window that score_measure() keeps for the functions called after it. */
 enum { KEPT_CONDITION, KEPT_SHARED_RISE, KEPT };
-/* A window's feature is the mean over the highest cells: one cell in so many. */
+/* Speed and change are means over the cells with the highest values: one cell in so many. */
 enum { FASTEST = 120, MOST_CHANGED = 30 };
 /* λ of the speed: gradients below two gray levels, or below four times the noise's amplitude, give little speed. */
 #define LEAST_CONTRAST 2.0
 #define NOISE_FACTOR 16.0
 /* The least spread of a logarithm, so that footage in which nothing differs does not make every small change an alarm. */
 #define LEAST_SPREAD 0.1
-/* A voice varies so many times as far on other footage as the calibration saw. Errors depend on the light and on where
+/* On other footage a voice varies this many times as much as in the calibration footage. Errors depend on the light and on where
  * objects lie that day. The figures behind the factor are in docs/score.md. */
 static const double margin_of[SCORE_VOICES] = {1, 1, 1, 5};
 
@@ -148,7 +148,8 @@ static size_t gather(const struct layout *l, const float *map, const struct regi
     return n;
 }
 
-/* One cell in `share` of the whole picture; cells that are left out count as 0. */
+/* The logarithm of the mean of the largest values in some regions. Their number is one in `share` of all cells of the picture; if
+ * the regions have fewer cells, the missing ones count as 0. */
 static float log_mean_of_largest(const struct layout *l, const float *map, const struct regions *regions, uint32_t which,
                                  size_t share, float floor)
 {
@@ -176,7 +177,7 @@ static float square_floor(const struct arch *a)
 
 #define SPEED_FLOOR 1e-6f       /* (a thousandth of a pixel a frame)² */
 
-/* The contrast of the median cell: objects that pass must not change it. */
+/* The contrast of the median cell, because objects that pass must not change it. */
 static float log_contrast(const struct layout *l, const struct arch *a, const struct regions *regions)
 {
     int n = l->rows * l->columns;
@@ -374,7 +375,7 @@ void score_boxes(const struct score_spec *spec, const struct arch *arch, const s
         l.map[i] += regions_shift(regions, i, NULL);
         top = fmaxf(top, l.map[i]);
     }
-    /* No cell may reach the level: the window's highest speed and highest change may lie in different cells. */
+    /* Perhaps no cell reaches the level: the window's highest speed and highest change can lie in different cells. */
     boxes_find(ret, &grid, l.map, fminf(level, top), (uint32_t *)l.boxes);
 }
 

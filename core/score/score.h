@@ -1,6 +1,6 @@
-/* The score that alerts are made from, and its map over the picture. Several voices say how unusual a window is: how fast
- * things move in it, and how badly the frozen network reconstructs it. The score depends on the window alone and has one scale
- * for all footage of a camera.
+/* The score that alerts are made from, and its map over the picture. Several voices (core/voice.h) measure how unusual a window
+ * is: how fast things move in it, and how badly the frozen network reconstructs it. The score depends on the window alone and
+ * has one scale for all footage of a camera.
  *
  * The reconstruction error as it is, the paper's score, separates poorly across clips: it is large wherever the picture is
  * busy. So three quantities are measured, over the middle half of the window's frames, in cells of 8 x 8 pixels at steps of 4:
@@ -68,12 +68,13 @@ bool score_cells(const struct arch *arch, int *rows, int *columns);
 /* Floats of scratch; 0 if there is no score. */
 size_t score_scratch(const struct arch *arch);
 
-/* regions_open() on the grid of cells, for the functions below. *ret is NULL where windows have no score, too. 0, -ENOMEM, or
+/* regions_open() on the grid of cells, for the functions below. *ret is NULL also if windows have no score. 0, -ENOMEM, or
  * -EINVAL, *ret untouched: fewer than score_least_cells() cells count. */
 int score_regions_open(struct regions **ret, const struct zones *zones, const float *shift, const struct arch *arch);
-/* The share of the cells that masks hide, 0 to 1; 0 where windows have no score. Negative: -ENOMEM. */
+/* The share of the cells that masks hide, 0 to 1: 1 also if fewer than score_least_cells() are left, 0 if windows have no score.
+ * Negative: -ENOMEM. */
 double score_masked(const struct zones *zones, const struct arch *arch);
-/* The fewest cells that a score can be made of: as many as the speed is the mean of. */
+/* The fewest cells that a score can be made of: the speed is the mean over so many. */
 int score_least_cells(const struct arch *arch);
 
 /* Measures a window, x and x_hat [t, h, w] in the network's units, both borrowed. Uses conditions, boundary, places and the
@@ -91,11 +92,11 @@ float score_of(const struct score_spec *spec, const struct score_features *featu
 /* The score that the alert rule takes: the highest score of a region by its cells alone, each with the region's shift. Call
  * score_measure() on the same scratch first. A region's features are means over as many cells as those of the whole picture. So
  * a region's score is at most the window's, and normal footage reaches a score in a region no more often than in the picture.
- * *zone is that of the region, or -1. With one region (or regions NULL) it is `score`, which score_of() returned. */
+ * *zone is that of the region, or -1. With one region (or regions NULL) the result is `score`, which score_of() returned. */
 float score_level(const struct score_spec *spec, const struct arch *arch, const struct regions *regions, float *scratch,
                   float score, int *zone);
 
-/* Writes what each voice says of a window with these features. */
+/* Writes the score of a window with these features by each voice alone (struct voices). */
 void score_by_voice(const struct score_spec *spec, const struct score_features *features, struct voices *ret);
 /* Returns how many voices the score has. The voices from VOICE_PACE on need places, in the order of enum places_map. */
 static inline int score_voices(const struct score_spec *spec) { return spec->has_places ? SCORE_VOICES : VOICE_PACE; }

@@ -126,7 +126,7 @@ void static_scene_close(struct static_scene *scene)
     free(scene);
 }
 
-/* Returns those of the given conditions, as bits, in which the frame's difference from the reference is noise. */
+/* Of the conditions in `lights`, as bits, returns those in which the frame's difference from the reference is noise. */
 static unsigned lights_of(const struct static_scene *scene, const uint8_t *frame, unsigned lights)
 {
     int columns = scene->arch.width / STATIC_CELL;
@@ -199,7 +199,7 @@ static void count_alarm(struct static_scene *scene, uint64_t number)
         scene->last_alarm = number;
     }
     uint64_t before = scene->last_alarm - number, n = ~UINT64_C(0) >> (ALERT_MAX_N - scene->rule.n);
-    /* A window scored late may have opened an alert with windows that alarms no longer holds; assume that it did. */
+    /* A window scored late may have opened an alert with windows that `alarms` no longer holds; assume that it did. */
     bool opened = before > (uint64_t)(ALERT_MAX_N - scene->rule.n);
     if (before < ALERT_MAX_N)
         scene->alarms |= UINT64_C(1) << before;

@@ -11,8 +11,8 @@
  * The alerts are the same as if all windows were computed, as long as the bound holds. A score is reused only if it is below
  * the threshold by more than the bound. While an alert may be open, it must be as far below the closing threshold. An alert
  * rule that compares a mean of scores may open an alert by a single high score, so the closing threshold always applies then. A
- * reused score can then neither open an alert nor keep one open. But while the mean falls it may be off by the bound, so an
- * alert may open or close a few windows sooner or later.
+ * reused score can then neither open an alert nor keep one open. But a falling mean may be off by the bound, so its alerts may
+ * open or close a few windows sooner or later.
  *
  * Windows are decided in order. A decision depends on the frames and on the scores of earlier windows only, not on which
  * thread computes them or when. No locks: one thread (or lock) per scene. Nothing is allocated after static_scene_open(). */
@@ -68,7 +68,7 @@ struct static_score {
 
 struct static_window {
     const uint8_t *const *frames;   /* [arch.frames], borrowed for the call */
-    uint64_t first;                 /* number of frames[0]; numbers grow from window to window */
+    uint64_t first;                 /* number of frames[0]; it rises from window to window */
     bool gap_before;                /* the sequence broke since the previous window */
     bool frozen;                    /* its last pictures repeat for longer than frozen_s */
 };
@@ -94,8 +94,8 @@ enum static_verdict static_scene_decide(struct static_scene *scene, const struct
 void static_scene_scored(struct static_scene *scene, uint64_t number, const struct score_features *features,
                          const struct static_score *score);
 
-/* Repeating pictures of a frozen camera. static_repeat_since() takes the next picture and returns the time of the first of
- * the successive pictures that are equal to it. */
+/* Detects the repeated pictures of a frozen camera. static_repeat_since() takes the next picture, and returns the time of the
+ * first of the successive pictures that equal it. */
 struct static_repeat {
     uint8_t *last;                  /* [pixels], the caller's */
     bool begun;

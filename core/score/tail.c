@@ -76,14 +76,14 @@ static void order_statistic(double *ret, const struct tail_window *w, size_t n, 
     }
 }
 
-/* The rule by which runs are counted. */
+/* The rule for counting runs. */
 struct runs {
     int n_last;
     double merge_s;
 };
 
-/* The peaks of the runs above a level. A run ends when n_last windows in a row score below it, or at a break. One that begins
- * less than merge_s after that belongs to it, unless the sequence broke. */
+/* Writes the peaks of the runs above a level, and returns their number. A run ends when n_last windows in a row score below the
+ * level, or at a break. A run that begins less than merge_s later continues it, unless the sequence broke. */
 static size_t run_peaks(double *peaks, const double *order, const struct tail_window *w, size_t n, double level,
                         const struct runs *how)
 {
@@ -120,7 +120,8 @@ static double quantile(const double *sorted, size_t n, double p)
     return i + 1 < n ? sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
 }
 
-/* The level of the runs: the highest quantile with the wanted number of runs above it, else the one with the most runs. */
+/* Finds the level of the runs among a few quantiles: the highest with the wanted number of runs above it, else the one with the
+ * most. Writes the peaks of these runs, and returns their number. */
 static size_t choose_level(double *level, double *peaks, const double *order, const double *sorted,
                            const struct tail_window *w, size_t n, const struct runs *how, double wanted)
 {

@@ -9,7 +9,7 @@ enum { AROUND = 2,              /* pixels to each side of a pixel that count as 
        CELL = 2 * SLOW_BLOCK,   /* pixels of a cell of the contrast */
        FLOATS = 5,
        CHUNK = 64 };            /* pixels whose medians are found at once */
-/* Gray levels a pixel, in the root mean square. Gradients far below it count as none. */
+/* The floor of the root mean square, gray levels a pixel. Gradients far below it count as none. */
 #define NOISE 6.0f
 #define LEAST_SQUARE 1e-3f      /* keeps the logarithm of a blank picture's contrast finite */
 
@@ -118,7 +118,7 @@ static void order(uint8_t *restrict a, uint8_t *restrict b)
     }
 }
 
-/* Writes the medians by Batcher's odd-even merge sort (1968) of CHUNK pixels at a time. */
+/* Writes the medians. Batcher's odd-even merge sort (1968) sorts the samples of CHUNK pixels at a time. */
 static void find_median(struct slow_picture *slow)
 {
     size_t pixels = (size_t)slow->height * (size_t)slow->width;
@@ -178,7 +178,7 @@ static void mean_around(const struct slow_picture *slow, const float *from, floa
         }
 }
 
-/* Takes the mean gradient around it from each gradient, and divides by the root mean square of what is left around it. */
+/* Subtracts from each gradient the mean gradient around it, then divides by the root mean square of the differences around it. */
 static void normalise(struct slow_picture *slow)
 {
     int pixels = slow->height * slow->width;
@@ -221,7 +221,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The median squared gradient of cells; before the gradients are normalised. */
+/* Measures the logarithm of the cells' median squared gradient. Call it before the gradients are normalised. */
 static void measure_contrast(struct slow_picture *slow)
 {
     size_t n = 0, cell = 0;

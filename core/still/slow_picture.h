@@ -3,7 +3,7 @@
  *
  * Every 2 s a frame is sampled. Every 8 s, at a tick, the median of the last 16 samples is described. The mean gradient of the
  * 5x5 pixels around each pixel is subtracted from its own gradient. Soft edges of light and shadow vanish, edges of things do
- * not. What is left is divided by its root mean square over 5x5 pixels, plus a floor that stands for noise. This is contrast
+ * not. The rest is divided by its root mean square over 5x5 pixels, with a floor that stands for noise. This is contrast
  * normalisation, as in Dalal and Triggs (CVPR 2005), without orientation bins. A block of 4x4 pixels is described by the means
  * over its four 2x2 parts, in 8 bits. That gives SLOW_VALUES values, first the four across, then the four down.
  *

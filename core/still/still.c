@@ -8,10 +8,10 @@
 
 #include "core/zones/hiding.h"
 
-enum { SETTLE = SLOW_SAMPLES / SLOW_STEP };     /* ticks after a change of light whose slow pictures may be of both lights */
-#define LIGHT_MARGIN 0.2f       /* how far beyond the learned contrasts a contrast still is of a known light */
+enum { SETTLE = SLOW_SAMPLES / SLOW_STEP };     /* ticks after a change of light in which the median may mix both lights */
+#define LIGHT_MARGIN 0.2f       /* a contrast this far beyond the learned ones still belongs to the light */
 #define LEAST_RISE 1e-3f        /* keeps the logarithm of no rise finite */
-/* Added to the limits. Where nothing ever changed, a rise below it means nothing. */
+/* Added to all limits: where nothing ever changed, a smaller rise means nothing. */
 #define LEAST_LIMIT 0.02f
 
 int still_exemplars(const struct slow_shape *shape)
@@ -172,7 +172,7 @@ float still_level(const struct still_light *light, double statistic)
 struct held {
     float level;                /* its highest; -INFINITY: the cell is not held */
     float before, after;        /* distance before it rose; highest distance since */
-    int below;                  /* ticks in a row in which its distance has fallen below the middle */
+    int below;                  /* ticks in a row with a distance below the middle of these two */
 };
 
 struct still_watch {
@@ -240,7 +240,7 @@ void still_watch_close(struct still_watch *watch)
     free(watch);
 }
 
-/* Holds cell i from its level on, or on. */
+/* Begins to hold cell i at this level, or continues to and raises its level. */
 static void hold(struct still_watch *watch, int i, float level)
 {
     struct held *held = &watch->held[i];
@@ -267,8 +267,8 @@ static float rise_of(const struct held *held)
     return held->level > -INFINITY ? held->after - held->before : 0;
 }
 
-/* Returns true if no cell within two of cell (row, column) has risen by more than twice as much. The cells around an object
- * that it only touches have not. */
+/* Returns true if no cell within two of cell (row, column) has risen by more than twice as much. A cell that an object only
+ * touches rises far less than those that the object fills. */
 static bool is_inside(const struct still_watch *watch, int rows, int columns, int row, int column)
 {
     float own = rise_of(&watch->held[row * columns + column]), most = own;

@@ -21,8 +21,8 @@
  *
  * Something is found 38 to 54 s after it came. After a gap there is no statistic for two minutes, and what comes then is
  * missed. The same holds after a change between the two kinds of light. It also holds for 72 s after a change of brightness by
- * a factor of STILL_BRIGHTER. All that is held ends when the light has been of the other kind for STILL_RELEASE ticks. In a
- * light that was not learned nothing is found. Figures, and what was left out: docs/score.md. */
+ * a factor of STILL_BRIGHTER. All that is held ends when the light has been of the other kind for STILL_RELEASE ticks. Nothing is
+ * found in a light that was not learned. Figures, and what was left out: docs/score.md. */
 #ifndef MEMAED_CORE_STILL_STILL_H
 #define MEMAED_CORE_STILL_STILL_H
 
@@ -36,7 +36,7 @@ enum { STILL_LIGHTS = 2,
        STILL_PERSIST = 4, STILL_BACK = 9, STILL_RELEASE = 6,        /* ticks */
        STILL_EXEMPLARS_MAX = 12,        /* of a block, a light and a part */
        STILL_EXEMPLARS_BYTES = 196608 };
-#define STILL_BRIGHTER 1.16f            /* steps of brightness of this factor leave no rise for STILL_BACK ticks */
+#define STILL_BRIGHTER 1.16f            /* after a change of brightness by this factor there is no rise for STILL_BACK ticks */
 
 struct still_light {
     bool known;                         /* false: too little footage in this light; nothing is found in it */
@@ -62,12 +62,12 @@ int still_exemplars(const struct slow_shape *shape);
 /* The exemplars [rows, columns, exemplars, SLOW_VALUES] of a light and a part. */
 size_t still_exemplars_at(const struct still_memory *memory, int light, int part);
 
-/* Cell (r, c) is around blocks r + 1, r + 2 and c + 1, c + 2. */
+/* Cell (r, c) covers block rows r … r + 3 and block columns c … c + 3. */
 static inline int still_cell_rows(const struct slow_shape *shape) { return shape->rows - 3; }
 static inline int still_cell_columns(const struct slow_shape *shape) { return shape->columns - 3; }
 static inline int still_cells(const struct slow_shape *shape) { return still_cell_rows(shape) * still_cell_columns(shape); }
 
-/* The limits ret [cells] from the largest rises [cells] of one part, or of two (b may be NULL). */
+/* Writes the limits ret [cells] from the largest rises [cells] of one part, or of two (b may be NULL). */
 void still_limits(const struct slow_shape *shape, const float *a, const float *b, float *ret);
 
 /* Returns how many lights are known. */
@@ -90,8 +90,8 @@ struct still_rise {
 /* Forgets the past. Call it at a gap. */
 void still_rise_break(struct still_rise *rise);
 /* Takes the distances [cells] of a tick, and the brightness of its slow picture. Returns true and writes the rises [cells],
- * which may be negative, if the light has been the same for long enough. The same: of one kind, and its brightness within a
- * factor of STILL_BRIGHTER. light -1: an unknown light. */
+ * which may be negative, if the light has been the same for long enough. It is the same while it is of one kind and its
+ * brightness stays within a factor of STILL_BRIGHTER. light -1: an unknown light. */
 bool still_rise_add(struct still_rise *rise, int light, float brightness, const float *distances, int cells, float *rises);
 
 /* The statistic of rises [cells] in a light, over the cells that count; regions may be NULL. */

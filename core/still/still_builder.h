@@ -12,8 +12,8 @@
  * Lights are told apart as in core/score/score.h. A light is known if each part has STILL_LEAST_TICKS rises in it, which takes
  * 22 minutes without a gap. With less footage than that there is no memory.
  *
- * Descriptions are kept in runs of STILL_RUN ticks. When a part's runs fill the store, every second run is dropped, and of
- * those that follow as well. STILL_STORE_BYTES hold 36 hours of 128x64. One thread for each builder. */
+ * Descriptions are kept in runs of STILL_RUN ticks. When a part's runs fill the store, every second run is dropped, and from then
+ * on only every second run is kept. STILL_STORE_BYTES hold 36 hours of 128x64. One thread for each builder. */
 #ifndef MEMAED_CORE_STILL_STILL_BUILDER_H
 #define MEMAED_CORE_STILL_STILL_BUILDER_H
 
@@ -38,9 +38,9 @@ void still_builder_leave_out(struct still_builder *builder, const uint8_t *cover
  * at each turn. 0 or -ENOMEM. */
 int still_builder_add(struct still_builder *builder, enum still_part part, const uint8_t *frame, int64_t pts_us, bool gap);
 
-/* Learns the memory, the caller's. learned: NULL, or a memory for the same frames. Then STILL_LEARNED is the part of that
- * memory, with its lights, and only STILL_CALIBRATED is taken from the builder. 0; -ENODATA if no light is known; or -ENOMEM.
- * *ret is untouched on failure, and may be *learned. */
+/* Learns the memory *ret. learned: NULL, or a memory for the same frames. Its lights and its part STILL_LEARNED then stay, and
+ * only STILL_CALIBRATED is taken from the builder. 0; -ENODATA if no light is known; or -ENOMEM. *ret is untouched on failure,
+ * and may be *learned. */
 int still_builder_finish(const struct still_builder *builder, const struct still_memory *learned, struct still_memory *ret);
 
 #endif

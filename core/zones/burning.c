@@ -37,7 +37,7 @@ int privacy_check(const struct privacy *privacy, struct error *err)
     return 0;
 }
 
-/* Writes 1 to each block within `margin` blocks of one that is set, along one axis: n lines of `length` blocks. */
+/* Writes 1 to each block within MARGIN blocks of one that is set, along one axis: n lines of `length` blocks. */
 static void widen(uint8_t *to, const uint8_t *from, int n, ptrdiff_t line, int length, ptrdiff_t step)
 {
     for (int i = 0; i < n; i++)

@@ -1,8 +1,8 @@
-/* Burning: blackens what privacy masks cover in pictures of YUV 4:2:0, limited range, as a viewer sees them. Nothing of the
- * masked part is left in what is encoded of them.
+/* Burning: blackens what privacy masks cover in pictures of YUV 4:2:0, limited range, as a viewer sees them. A picture that is
+ * encoded afterwards shows nothing of the masked part.
  *
- * Blocks of 2 x 2 pixels are black whole. They cover the mask and two blocks more around it: scaling and subsampled colour carry
- * samples across the mask's border. One thread for each burning; nothing is allocated after burning_open(). */
+ * Whole blocks of 2 x 2 pixels become black. They cover the mask and two blocks more around it: scaling and subsampled colour
+ * carry samples across the mask's border. One thread for each burning; nothing is allocated after burning_open(). */
 #ifndef MEMAED_CORE_ZONES_BURNING_H
 #define MEMAED_CORE_ZONES_BURNING_H
 
@@ -15,7 +15,7 @@ struct privacy {
     struct polygon areas[ZONES_MASKS_MOST];
 };
 
-/* Takes NULL, which is no mask. */
+/* Writes the privacy masks among the masks of zones. zones may be NULL: none. */
 void privacy_of(struct privacy *ret, const struct zones *zones);
 /* 0, or -EINVAL with the cause in err: a number out of range, or polygon_check() refuses an area. */
 int privacy_check(const struct privacy *privacy, struct error *err);

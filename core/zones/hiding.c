@@ -12,7 +12,7 @@ struct hiding {
     int rows[LEVELS_MOST], columns[LEVELS_MOST];
     uint8_t *covered;               /* [rows[0], columns[0]] */
     uint32_t *visible[LEVELS_MOST]; /* from level 1 on: how many pixels of a block are visible */
-    uint32_t *value[LEVELS_MOST];   /* from level 1 on: the sum of these; then the block's mean, in 1/256 */
+    uint32_t *value[LEVELS_MOST];   /* from level 1 on: the sum of the visible pixels; later the block's mean, in 1/256 */
     uint32_t *blocks;               /* of all levels */
 };
 
@@ -22,7 +22,7 @@ size_t hiding_map(const struct zones *zones, int height, int width, uint8_t *ret
     memset(ret, 0, (size_t)height * (size_t)width);
     for (int i = 0; zones && i < zones->n_masks; i++)
         polygon_fill(&zones->mask[i].area, &(struct polygon_plane){ret, width, width, height, 1, 1}, 1);
-    /* Pixels beside a mask get a 2 first, so that those beside them get nothing. */
+    /* Pixels beside a mask get a 2 first, so that their own neighbours stay 0. */
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++)
             for (int k = 0; ret[y * width + x] == 0 && k < 9; k++) {
@@ -103,7 +103,7 @@ void hiding_close(struct hiding *hiding)
     free(hiding);
 }
 
-/* The value between the blocks of a level around the middle of block (r, c) of the level below: bilinear, in 1/256. */
+/* The value at the middle of block (r, c) of the level below, interpolated bilinearly between the blocks of a level; in 1/256. */
 static uint32_t between(const struct hiding *h, int level, int r, int c)
 {
     int rows = h->rows[level], columns = h->columns[level], y = r / 2, x = c / 2, v = r % 2 ? y + 1 : y - 1,

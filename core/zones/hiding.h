@@ -1,7 +1,7 @@
 /* Hiding: replaces what lies under masks, before anything analyses the picture. Each masked pixel gets a blend of the visible
  * ones around it. The masked part is filled from means of ever larger blocks of visible pixels (push and pull; Gortler et al.,
- * SIGGRAPH 1996). So nothing under a mask can influence a score. The fill follows the light and has no hard edges, which the
- * network would draw badly.
+ * SIGGRAPH 1996). So nothing under a mask can influence a score. The fill follows the light. It has no hard edges, which the
+ * network would reconstruct badly.
  *
  * A mask covers every pixel that it overlaps, and the pixels next to those: scaling to the network's size mixes neighbours.
  * One thread (or lock) for each hiding. Nothing is allocated after hiding_open(). The same picture gives the same bits. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define LEAST_AREA 1e-6         /* of the picture */
-/* Samples that are overlapped by less than this share of their width are not: coordinates are floats. */
+/* An overlap of less than this share of a sample's width does not count, because coordinates are floats. */
 #define SLACK 1e-3
 
 /* Returns twice the area of the triangle a, b, c; > 0 if it turns right on the screen. */
@@ -34,7 +34,7 @@ static bool sides_meet(struct point a, struct point b, struct point c, struct po
            (a_of == 0 && is_between(c, d, a)) || (b_of == 0 && is_between(c, d, b));
 }
 
-/* The sides ab and bc go back over each other. */
+/* Returns true if the sides ab and bc go back over each other. */
 static bool turns_back(struct point a, struct point b, struct point c)
 {
     double along = ((double)a.x - (double)b.x) * ((double)c.x - (double)b.x) +
@@ -181,7 +181,7 @@ static void fill_side(const double *a, const double *b, uint8_t *row, int column
     }
     double top = fmax(a[1], r), bottom = fmin(b[1], r + 1), slope = b[1] > a[1] ? (b[0] - a[0]) / (b[1] - a[1]) : 0;
     if (bottom < top || fmin(b[1] - r, r + 1 - a[1]) <= SLACK)
-        return;                 /* it passes by, or no more than touches the row */
+        return;                 /* the side passes the row by, or only touches it */
     double from = b[1] > a[1] ? a[0] + (top - a[1]) * slope : a[0], to = b[1] > a[1] ? a[0] + (bottom - a[1]) * slope : b[0];
     fill_between(row, columns, fmin(from, to), fmax(from, to), value);
 }

@@ -21,12 +21,12 @@ struct polygon {
     struct point points[POLYGON_POINTS_MOST];
 };
 
-/* 0, or -EINVAL with "expected …, got …" in err. Refused are fewer than 3 or more than 32 points, and an area below a millionth
- * of the picture. So are a coordinate that is no number or beyond 0 to 1, sides that cross or touch, and a point given twice.
+/* 0, or -EINVAL with "expected …, got …" in err. It refuses fewer than 3 or more than 32 points, and an area below a millionth of
+ * the picture. It also refuses a coordinate that is not a number from 0 to 1, sides that cross or touch, and a point given twice.
  * Sides are numbered from 1; side i goes from point i to the next. */
 int polygon_check(const struct polygon *polygon, struct error *err);
 
-/* A point on a side may count as inside or outside. */
+/* Returns true if the point lies inside. A point on a side may count as inside or outside. */
 bool polygon_contains(const struct polygon *polygon, float x, float y);
 
 /* The share of the rectangle [x, x + width] x [y, y + height], of positive size, that lies in the polygon: 0 to 1. */

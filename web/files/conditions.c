@@ -29,7 +29,7 @@ int web_parse_date(const char *text, int64_t *ret)
     return 0;
 }
 
-/* A list of tags, `"a", W/"b"`, or "*". Weak tags match like strong ones. */
+/* Returns true if a list of tags, `"a", W/"b"`, has this one, or is "*". Weak tags match like strong ones. */
 static bool list_has(const char *list, const char *etag)
 {
     size_t size = strlen(etag);

@@ -23,8 +23,8 @@ int web_parse_date(const char *text, int64_t *ret);
 /* Returns true if the client needs no body, because it has this version: by If-None-Match, else by If-Modified-Since. */
 bool web_is_unmodified(const struct web_fields *fields, const struct web_version *version);
 
-/* Returns true if Range counts: without If-Range, or where it names this version. A date names it only if the file was at rest
- * for a second before now_s. */
+/* Returns true if the field Range counts: if there is no If-Range, or if that names this version. A date names it only if it lies
+ * before now_s: a file that changed within this second may change again with the same date. */
 bool web_may_range(const struct web_fields *fields, const struct web_version *version, int64_t now_s);
 
 #endif

@@ -13,7 +13,7 @@
 #include "web/streams.h"
 
 struct body {
-    int fd;                     /* -1: the answer has the body's length alone (HEAD, 304) */
+    int fd;                     /* -1: the body's length is sent, but no body (HEAD, 304) */
     struct web_part left;
     struct web_streams *streams;
 };
@@ -43,7 +43,7 @@ static void close_body(void *context)
     free(body);
 }
 
-/* Takes fd on success; -1: no byte of the body is sent. */
+/* Takes fd on success. fd -1: no byte of the body is sent. 0 or -ENOMEM. */
 static int open_body(struct web_answer *ret, struct web_streams *streams, int fd, const struct web_part *part)
 {
     struct body *body = malloc(sizeof *body);

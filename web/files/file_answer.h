@@ -1,5 +1,5 @@
-/* Answers from an open file, as RFC 9110 has it: whole or a part (Range, If-Range), or nothing where the client has the file
- * already. A file that grows is served with its size at the call, and has another ETag than later. For the web's thread. */
+/* Answers with an open file, as RFC 9110 says: the whole, a part (Range, If-Range), or nothing if the client has it already. A
+ * file that grows is served with its size at the call; its ETag changes as it grows. For the web's thread. */
 #ifndef MEMAED_WEB_FILES_FILE_ANSWER_H
 #define MEMAED_WEB_FILES_FILE_ANSWER_H
 

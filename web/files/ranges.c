@@ -34,7 +34,7 @@ enum web_range web_parse_range(const char *text, uint64_t file_size, struct web_
     bool has_last = take_number(&text, &last);
     if (text[strspn(text, " \t")] != '\0' || (!has_first && !has_last) || (has_first && last < first))
         return WEB_RANGE_WHOLE;
-    if (!has_first) {                   /* so many of the last bytes */
+    if (!has_first) {                   /* "-100": the last 100 bytes */
         if (last == 0)
             return WEB_RANGE_OUTSIDE;
         if (file_size == 0)

@@ -46,8 +46,7 @@ static json_t *list_of(const struct view *view, const struct alert_record *alert
     return list;
 }
 
-/* 0: there is a camera of that name, or the database has an alert of one that was removed; -ENOENT: neither; or another
- * -errno. */
+/* 0: a camera has that name, or the database has an alert of a removed camera with it; -ENOENT: neither; or another -errno. */
 static int find_camera(const struct view *view, const char *name)
 {
     struct view_camera camera;

@@ -10,7 +10,7 @@ const char *const web_camera_states[] = {
     [VIEW_STOPPED] = "stopped",
 };
 
-/* Three decimals. */
+/* A number with three decimals. */
 static json_t *rounded(double x)
 {
     return record_json_number(isfinite(x) ? round(x * 1000) / 1000 : x);

@@ -1,7 +1,8 @@
-/* Server-sent events (WHATWG HTML, section 9.2): the daemon's events as a stream that does not end. A stream holds its place
- * among the events and a few of them as text; events wait in the view. Where the place is no longer kept, "reset" says so.
+/* Server-sent events (WHATWG HTML, section 9.2): the daemon's events as a stream that does not end. A stream stores its place
+ * among the events and the text of a few; it reads the others from the view later. If the event at that place is no longer kept,
+ * the client gets an event "reset".
  *
- * Each block has an id, also those without an event: a client that comes back with it misses nothing and gets nothing twice. */
+ * Each block has an id, even without an event: a client that comes back with it misses nothing and gets nothing twice. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@ enum { EVENTS_AT_ONCE = 8, RETRY_MS = 3000, KEEP_ALIVE_US = 15000000, RETRY_AFTE
 
 const struct web_header web_event_headers[] = {
     {"Cache-Control", "no-store"},
-    {"X-Accel-Buffering", "no"},        /* a proxy is to pass on each event at once */
+    {"X-Accel-Buffering", "no"},        /* asks a proxy to pass on each event at once */
     {"X-Content-Type-Options", "nosniff"},
     {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
     {"Cross-Origin-Resource-Policy", "same-origin"},
@@ -28,15 +29,15 @@ struct events {
     struct web_streams *streams;
     struct event_filter filter;
     uint64_t next;                      /* number of the first event that the client has not got */
-    int64_t due_us;                     /* of the next sign of life */
+    int64_t due_us;                     /* when an empty comment is due, so that the connection stays open */
     char *text;                         /* [size], of which `sent` bytes were sent; NULL: nothing to send */
     size_t size, sent;
     uint64_t live;                      /* events from this number on came after the stream had begun */
-    size_t n_told;                      /* of them, in text */
-    int64_t told_us[EVENTS_AT_ONCE];    /* UTC: when they happened */
+    size_t n_told;                      /* how many of these are in text */
+    int64_t told_us[EVENTS_AT_ONCE];    /* UTC: when these happened */
 };
 
-/* Writes the events that the client has not got. Returns false if there is nothing to send, or if reading failed (*r). */
+/* Writes events that the client has not got. Returns false if there are none, or if reading failed (*r). */
 static bool write_events(struct events *e, FILE *out, bool is_first, int *r)
 {
     struct event_record events[EVENTS_AT_ONCE];
@@ -47,7 +48,7 @@ static bool write_events(struct events *e, FILE *out, bool is_first, int *r)
     if (*r < 0)
         return false;
     bool is_lost = e->next < range.oldest || e->next > range.next, has_more = next < range.next;
-    if (e->next > range.next) {                 /* of another database: begin with the oldest */
+    if (e->next > range.next) {                 /* the id was of another database: begin with the oldest */
         for (size_t i = 0; i < n; i++)
             free(events[i].body);
         n = 0;

@@ -1,4 +1,4 @@
-/* The evidence of an alert: its files, and where to find them. */
+/* The evidence of an alert: its files, their paths, and copies of its clip. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ json_t *web_evidence_json(uint64_t alert, unsigned kept)
     return object;
 }
 
-/* The container's MIME type, with the codec where it has a name, as a player takes it: video/mp4; codecs="avc1.64001f". */
+/* The MIME type for a player, with the codec if it has a name there: video/mp4; codecs="avc1.64001f". */
 static json_t *mime_type(const struct view_video *video)
 {
     return *video->codecs ? json_sprintf("%s; codecs=\"%s\"", video->type, video->codecs) : json_string(video->type);

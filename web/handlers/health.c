@@ -17,7 +17,7 @@ void web_handle_healthz(const struct view *view, const struct web_request *reque
                                 record_json_text(process.unhealthy), ret);
 }
 
-/* Writes the names of open faults that blind the camera, ", " between them; "" where there is none. */
+/* Writes the names of the open faults that blind the camera, with ", " between them; "" if there is none. */
 static void blinding_faults(const struct view_camera *c, char *ret, size_t size)
 {
     size_t n = 0;

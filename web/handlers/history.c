@@ -18,8 +18,8 @@ static json_t *row_json(const struct view_history *row, bool by_minute)
                      "maximum", record_json_number(row->maximum), "p_least", record_json_number(row->p));
 }
 
-/* Returns how many of the n > limit rows are listed: limit at most, one at least. A time in the answer has milliseconds. The list
- * ends between two milliseconds, so that a client can go on with the time of the first row that is left out. */
+/* Returns how many of more than `limit` rows are listed: limit at most, one at least. Times in the answer have milliseconds. A
+ * client goes on with the time of the first row that is left out, so no row before it may have the same time. */
 static size_t end_of(const struct view_history *rows, size_t limit)
 {
     size_t n = limit;

@@ -1,6 +1,6 @@
 /* /metrics: the view as Prometheus text (format 0.0.4), names memaed_…. A camera's values have a label `camera`, a webhook's a
- * label `endpoint`. A new metric is a row of a table. All values of a camera are of one snapshot, so that windows due = scored
- * + skipped + pending holds within one scrape where it holds in the view. */
+ * label `endpoint`. A new metric is a row of a table. All values of a camera are of one snapshot. So windows due = scored +
+ * skipped + pending within one scrape, as in the view. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -119,7 +119,7 @@ static const struct {
 static void put_latencies(FILE *out, const struct view_camera *cameras, size_t n)
 {
     static const char name[] = "camera_window_latency_seconds";
-    put_head(out, name, "histogram", "Latency of all windows: from the last frame decoded to the score published.");
+    put_head(out, name, "histogram", "Latency of all windows: from the arrival of the last frame to the score published.");
     for (size_t c = 0; c < n; c++) {
         uint64_t count = 0;
         for (int i = 0; i <= VIEW_LATENCIES; i++) {

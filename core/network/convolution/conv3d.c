@@ -11,7 +11,7 @@ enum { BLOCK_ROWS = 128, BLOCK_RUNS = 32, BLOCK_WEIGHTS = 96 * 1024 };
 /* For the gradient, a chunk of the coarse tensor is multiplied with all taps in turn. Its floats stay in the first-level
  * cache, but it has enough positions to keep the sums in registers for long. */
 enum { CHUNK_FLOATS = 8192, CHUNK_POSITIONS = 64 };
-/* The most fine channels, and taps times channels, with which scatter multiplies first and adds up the taps afterwards. */
+/* Up to so many fine channels, and so many taps times channels, scatter multiplies first and adds up the taps afterwards. */
 enum { FEW_CHANNELS = 4, MOST_COLUMNS = 128 };
 
 void conv3d_init(struct conv3d *ret, const struct layer_spec *spec, struct dims in, struct dims out)
@@ -61,8 +61,8 @@ static size_t padded_floats(const struct window3d *w)
 
 /* Sums of a scatter to few channels. The products of a coarse position with all taps are a row of numbers; add_line() adds
  * them to planes [ring, fine.t, kernel[2], fine.c, width]. For each unfinished fine line and each tap along it, element
- * before + x holds the sum of the products of coarse column x. Elements beyond either end stay zero. The coarse lines of all
- * frames are done together from top to bottom, so a ring of fine lines suffices and stays in cache. */
+ * before + x holds the sum of the products of coarse column x. Elements beyond either end stay zero. Coarse line y of all frames
+ * is done before line y + 1 of any, so a ring of fine lines suffices and stays in cache. */
 struct planes {
     float *base;
     int ring, before, width;
@@ -395,7 +395,7 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
     memset(planes.base, 0, planes_floats(g) * sizeof *planes.base);
     int done = 0;
     for (int y = 0; y < g->coarse.h; y++) {
-        /* The lines y of all frames as one line: position m0 + r is column (m0 + r) % width of frame (m0 + r) / width. */
+        /* The lines y of all frames count as one line: position m0 + r is column (m0 + r) % width of frame (m0 + r) / width. */
         for (size_t m0 = 0; m0 < m; m0 += p.n_rows) {
             p.n_rows = m - m0 < most ? m - m0 : most;
             for (size_t r = 0, at = m0 / width * frame + (size_t)y * width, x = m0 % width; r < p.n_rows; r++) {

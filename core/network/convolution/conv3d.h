@@ -2,7 +2,7 @@
  * place, through a pointer to the channels of each tap.
  *
  * One geometry serves both. A convolution relates a fine tensor [t, h, w, fine.c] and a coarse one [t', h', w', coarse.c] by
- * a weight W, which PyTorch stores as [coarse.c, fine.c, kt, kh, kw] in both cases:
+ * a weight W. PyTorch stores W as [coarse.c, fine.c, kt, kh, kw] in both cases.
  *   gather    coarse = Σ over taps of fine · W            forward of conv3d, gradient by the input of deconv3d
  *   scatter   fine   = Σ over taps of coarse · Wᵀ         forward of deconv3d, gradient by the input of conv3d
  *   gradient  by W, from fine and coarse                  of both
@@ -23,7 +23,7 @@ struct conv3d {
     int kernel[3], stride[3], padding[3];
 };
 
-/* Applied to each output while it is in cache: output = activation(sum + bias). */
+/* The last step for each output, done while the output is in cache: activation(sum + bias). */
 struct epilogue {
     const float *bias;          /* [output channels] or NULL */
     enum activation activation;

@@ -8,11 +8,11 @@
 #include "core/kernels/int8_kernels.h"
 #include "core/network/convolution/window3d.h"
 
-/* The most output positions and pointers to runs of one call of a kernel. The pointers take half a first-level cache. */
+/* One call of a kernel takes at most so many output positions and pointers to runs. These take half a first-level cache. */
 enum { BLOCK_ROWS = 128, BLOCK_POINTERS = 2048 };
 
-/* A part is computed in one pass over its outputs: a span of the gather, or of a phase of the scatter. The spans of one
- * gather or phase share its weights. */
+/* A part is a span of the gather, or of a phase of the scatter. One pass over its outputs computes it. The spans of one gather or
+ * phase share its weights. */
 struct part {
     struct span3d span;
     struct phase3d phase;       /* of a scatter; for a gather only its window is set */
@@ -196,7 +196,7 @@ int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options 
     c->slope = o->slope;
     c->to_bytes = o->out != NULL;
     c->n = (size_t)(o->gather ? g->coarse.c : g->fine.c);
-    /* Each part has at least one output frame. */
+    /* Each part has an output frame at least, so there are at most this many. */
     size_t most = o->gather ? (size_t)g->coarse.t : (size_t)g->fine.t * (size_t)g->stride[1] * (size_t)g->stride[2];
     c->parts = calloc(most, sizeof *c->parts);
     if (!c->parts)

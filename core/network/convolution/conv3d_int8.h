@@ -2,8 +2,8 @@
  * with a scale for each output channel. Activations are unsigned bytes with a quantum for each channel: the byte q has the
  * value (q - zero) * step.
  *
- * Padding in space reads the byte nearest to `zero`. Its value is exactly 0 if `zero` is an integer. It is not for a picture
- * whose mean is no gray level; the error is then at most half a step. Padding in time is left out of the sums. The zero
+ * Padding in space reads the byte nearest to `zero`. Its value is exactly 0 if `zero` is an integer. A picture whose mean is not
+ * a gray level has no such `zero`; the error is then at most half a step. Padding in time is left out of the sums. The zero
  * points of the inputs are folded into the bias. Sums are exact, so only weights and activations are rounded.
  *
  * Tensors are one sample, channels last: [t, h, w, c]. A conv3d_int8 is immutable once open: any number of threads run it,

@@ -28,7 +28,7 @@ static int floor_div(int a, int b)
     return a >= 0 ? a / b : -((-a + b - 1) / b);
 }
 
-/* On an axis, the fine position stride*j + phase reads the taps k for which the stride divides phase + padding - k, at
+/* On an axis, the fine position stride*j + phase reads the taps k for which the stride divides phase + padding - k. Tap k is at
  * coarse position j + (phase + padding - k) / stride. These offsets are consecutive; the largest tap has the smallest
  * offset. */
 static void phase_axis(const struct conv3d *g, int axis, int phase, int *n, int *first, int *last_tap)
@@ -62,7 +62,7 @@ int window3d_phases(const struct conv3d *g)
     return g->stride[0] * g->stride[1] * g->stride[2];
 }
 
-/* The extent of the source on an axis with the padding that windows read: positions before it, and positions in all. */
+/* Writes the extent of the source on an axis with the padding that windows read: positions before it, and positions in all. */
 static void reach(const struct window3d *w, int axis, int *before, int *size)
 {
     const int src[3] = {w->src.t, w->src.h, w->src.w};

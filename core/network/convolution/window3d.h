@@ -1,6 +1,5 @@
-/* Windows: the inputs of each output of a convolution, as pointers for kernels that read them in place. conv3d.c and
- * conv3d_int8.c share it: tensors [t, h, w, c] have elements of any size. Pointers are borrowed for the call. Pure, any
- * thread. */
+/* Windows: the inputs of each output of a convolution, as pointers for kernels that read them in place. Tensors [t, h, w, c] have
+ * elements of any size, so conv3d.c and conv3d_int8.c share this. Pointers are borrowed for the call. Pure, any thread. */
 #ifndef MEMAED_CORE_NETWORK_CONVOLUTION_WINDOW3D_H
 #define MEMAED_CORE_NETWORK_CONVOLUTION_WINDOW3D_H
 
@@ -47,7 +46,8 @@ struct span3d {
 /* The longest span from frame begin on, up to frame end - 1. */
 struct span3d window3d_span(const struct window3d *w, int begin, int end);
 
-/* Merges axes along which the window has extent 1 into one long axis: all rows of a table become one line. */
+/* Merges t into h, and h into w, where the window has extent 1, stride 1 and no padding along both. So all rows of a table become
+ * one line. */
 void window3d_merge(struct window3d *w);
 
 bool window3d_is_narrow(const struct window3d *w);
