@@ -19,7 +19,7 @@ BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' "$(1)" "$(2)")
 
-PACKAGES := libavformat libavcodec libavutil libswscale openblas libmicrohttpd yaml-0.1 libcurl gnutls jansson libsystemd libseccomp sqlite3 glib-2.0
+PACKAGES := libavformat libavcodec libavutil libswscale libswresample openblas libmicrohttpd yaml-0.1 libcurl gnutls jansson libsystemd libseccomp sqlite3 glib-2.0
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 

@@ -236,7 +236,7 @@ const struct config_row config_rows[] = {
     {CONFIG_CAMERA_EVIDENCE, "audio", &config_type_bool, IN_EVIDENCE(audio), .fallback = "false",
      .help = "Whether clips have the camera's audio, copied as it was coded. Recording what people say may be forbidden where "
              "pictures are allowed. A privacy mask hides pictures alone. Audio that MP4 cannot hold, such as G.711, makes the "
-             "clip Matroska, which browsers do not play; masked clips and copies then have no audio."},
+             "clip Matroska, which browsers do not play; masked clips and copies have it as AAC."},
     {CONFIG_CAMERA_EVIDENCE, "snapshots", &config_type_bool, IN_EVIDENCE(snapshots), .absent = "as evidence.snapshots",
      GIVEN_EVIDENCE(has_snapshots), .help = "See evidence."},
     {CONFIG_CAMERA_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .absent = "as evidence.clips",

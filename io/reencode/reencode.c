@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/reencode/audio_encoder.h"
 #include "io/reencode/audio_queue.h"
 #include "io/reencode/encoder.h"
 #include "io/reencode/planes.h"
@@ -31,9 +32,10 @@ struct reencode {
     struct burning *burning;
     struct encoder *encoder;
     struct clip_file *clip;
-    struct packet_stream *audio;        /* NULL: none is kept */
+    struct packet_stream *audio;        /* that of the file; NULL: none is kept */
+    struct audio_encoder *audio_encoder;        /* NULL: the packets stay as they were coded */
     struct audio_queue queue;
-    uint64_t audio_lost;        /* packets that found no room in the queue */
+    uint64_t audio_lost;        /* packets that found no room in the queue, or could not be decoded */
     int64_t last_us;            /* time of the last picture; INT64_MIN: none yet */
     int64_t key_us;             /* of the last one that is a key frame */
     struct clip_file_stats stats;
@@ -49,6 +51,7 @@ static void free_all(struct reencode *reencode)
     encoder_close(reencode->encoder);
     for (struct packet *packet; (packet = audio_queue_take(&reencode->queue, INT64_MAX));)
         packet_unref(packet);
+    audio_encoder_close(reencode->audio_encoder);
     packet_stream_unref(reencode->audio);
     free(reencode);
 }
@@ -72,11 +75,14 @@ static bool is_played(const struct packet_format *audio)
     return audio->codec != AV_CODEC_ID_MP2 && strcmp(clip_file_extension(&video, audio), "mp4") == 0;
 }
 
-/* Without memory, the file has no audio. */
+/* Without memory, or without an encoder, the file has no audio. */
 static void start_audio(struct reencode *reencode, const struct packet_stream *audio)
 {
+    struct error err;
     if (audio && is_played(&audio->format))
         reencode->audio = packet_stream_new(&audio->format, audio->extradata);
+    else if (audio && audio_encoder_open(&reencode->audio_encoder, audio, &err) == 0)
+        reencode->audio = packet_stream_ref(audio_encoder_stream(reencode->audio_encoder));
 }
 
 int reencode_open(struct reencode **ret, int fd, const struct packet_stream *stream, const struct packet_stream *audio,
@@ -222,10 +228,31 @@ static int add(struct reencode *reencode, const struct packet *packet, struct er
     return encode_pictures(reencode, err);
 }
 
+static void queue_audio(struct reencode *reencode, struct packet *packet)
+{
+    if (!audio_queue_add(&reencode->queue, packet))
+        reencode->audio_lost++;
+}
+
+/* packet NULL: there is no further one. */
+static void encode_audio(struct reencode *reencode, const struct packet *packet)
+{
+    struct packet *encoded;
+    int r = audio_encoder_add(reencode->audio_encoder, packet), taken;
+    while ((taken = audio_encoder_take(reencode->audio_encoder, &encoded)) == 1) {
+        queue_audio(reencode, encoded);
+        packet_unref(encoded);
+    }
+    if (r < 0 || taken < 0)
+        reencode->audio_lost++;
+}
+
 static void add_audio(struct reencode *reencode, struct packet *packet)
 {
-    if (reencode->audio && !audio_queue_add(&reencode->queue, packet))
-        reencode->audio_lost++;
+    if (reencode->audio_encoder)
+        encode_audio(reencode, packet);
+    else if (reencode->audio)
+        queue_audio(reencode, packet);
 }
 
 int reencode_add(struct reencode *reencode, struct packet *packet, struct error *err)
@@ -253,6 +280,8 @@ void reencode_stats(const struct reencode *reencode, struct clip_file_stats *ret
 static int finish(struct reencode *reencode, struct error *err)
 {
     decode_finish(reencode->decode);
+    if (reencode->audio_encoder)
+        encode_audio(reencode, NULL);
     int r = encode_pictures(reencode, err);
     if (r == 0 && !reencode->clip)
         r = error_set(err, -EINVAL, "no picture could be decoded");

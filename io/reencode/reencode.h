@@ -5,8 +5,9 @@
  * The packets' times stay; those that are missing or leap are replaced as in any clip. The picture of a packet that cannot be
  * decoded is left out. With masks, a damaged picture is left out, too, because it may show at another place what a mask covers.
  *
- * Audio is copied as it was coded, if browsers play it in MP4 (AAC, MP3, Opus); else the file has none. Masks do not change it.
- * MP2 out of an MP4 is taken for MP3, because MP4 has one name for both.
+ * Audio is copied as it was coded if browsers play it in MP4 (AAC, MP3, Opus); else it becomes AAC (audio_encoder.h). Without a
+ * decoder or an encoder for it, the file has none. Masks do not change it. MP2 out of an MP4 is taken for MP3, because MP4 has
+ * one name for both.
  *
  * Decoders read what a camera sent, so this belongs into a process with least rights (io/capture/). One thread owns it. Never
  * logs. */

@@ -167,11 +167,15 @@ static void find_privacy_locked(const struct copies *copies, const char *camera,
 
 static void log_copy(const struct job *job, const char *path, const struct capture_copy *copy)
 {
-    struct log_number id, bytes, seconds;
+    struct log_number id, bytes, seconds, lost;
     log_event(LOG_INFO, "evidence_written", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "kind", "copy",
               "path", path, "bytes", log_int(&bytes, (long long)copy->bytes), "seconds",
               log_real(&seconds, 1e-6 * (double)copy->duration_us), "codec", "h264", "codecs", copy->codecs, "end",
               copy->is_cut ? "max_copy" : "clip", NULL);
+    if (copy->audio_lost > 0)
+        log_event(LOG_WARNING, "evidence_audio_lost", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "path",
+                  path, "packets", log_int(&lost, (long long)copy->audio_lost), "reason",
+                  "the clip's audio is damaged, or memory is short: the copy was written without these packets", NULL);
 }
 
 /* Copies clip `from` into a file that appears complete. 0; -errno with the cause in err. */

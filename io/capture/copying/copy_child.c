@@ -41,6 +41,7 @@ static int copy(const struct copy_order *order, const struct capture_memory *con
         return r;
     reply->bytes = stats.bytes;
     reply->duration_us = stats.duration_us;
+    reply->audio_lost = stats.audio_lost;
     reply->is_cut = is_cut;
     memcpy(reply->codecs, stats.codecs, sizeof reply->codecs);
     return 0;

@@ -22,6 +22,7 @@ struct copy_reply {
     int32_t result;             /* 0 or -errno */
     uint32_t is_cut;
     int64_t bytes, duration_us;
+    uint64_t audio_lost;
     char codecs[CODEC_STRING_SIZE];
     char text[256];             /* the error's */
 };

@@ -91,7 +91,8 @@ static int take_answer(struct capture_copy *ret, struct copy_reply *reply, ssize
     printable(reply->text);
     if (reply->result < 0)
         return error_set(err, reply->result, "%s", reply->text);
-    *ret = (struct capture_copy){.bytes = reply->bytes, .duration_us = reply->duration_us, .is_cut = reply->is_cut};
+    *ret = (struct capture_copy){.bytes = reply->bytes, .duration_us = reply->duration_us, .audio_lost = reply->audio_lost,
+                                 .is_cut = reply->is_cut};
     memcpy(ret->codecs, reply->codecs, sizeof ret->codecs);
     return 0;
 }
@@ -158,7 +159,8 @@ static int copy_here(struct capture_copy *ret, int from, int to, const struct ca
     int r = copy_file(from, to, &how, &stats, &is_cut, err);
     if (r < 0)
         return r;
-    *ret = (struct capture_copy){.bytes = stats.bytes, .duration_us = stats.duration_us, .is_cut = is_cut};
+    *ret = (struct capture_copy){.bytes = stats.bytes, .duration_us = stats.duration_us, .audio_lost = stats.audio_lost,
+                                 .is_cut = is_cut};
     memcpy(ret->codecs, stats.codecs, sizeof ret->codecs);
     return 0;
 }

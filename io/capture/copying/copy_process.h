@@ -21,6 +21,7 @@ struct capture_copy_options {
 
 struct capture_copy {
     int64_t bytes, duration_us;
+    uint64_t audio_lost;        /* packets of audio that the copy lacks */
     bool is_cut;                /* the clip is longer */
     char codecs[CODEC_STRING_SIZE];
 };

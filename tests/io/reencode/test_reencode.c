@@ -262,8 +262,17 @@ static const struct { const char *name, *options, *codecs, *found; } sounds[] = 
     {"aac.mkv", "-c:a aac", "mp4a.40.2", "aac"},
     {"mp3.mkv", "-c:a libmp3lame", "mp4a.6b", "mp3"},
     {"opus.mkv", "-c:a libopus", "opus", "opus"},
-    {"mp2.mkv", "-c:a mp2", NULL, NULL},                /* which browsers do not play */
-    {"g711.mkv", "-c:a pcm_alaw -ar 8000", NULL, NULL}, /* which MP4 does not hold */
+};
+
+/* Audio that browsers do not play, or that MP4 does not hold. rate, channels: of the AAC. */
+static const struct { const char *name, *options; int rate, channels; } other_sounds[] = {
+    {"g711.mkv", "-c:a pcm_alaw -ar 8000 -ac 1", 8000, 1},
+    {"g711u.mkv", "-c:a pcm_mulaw -ar 8000 -ac 1", 8000, 1},
+    {"g722.mkv", "-c:a g722 -ar 16000 -ac 1", 16000, 1},
+    {"g726.mkv", "-c:a g726 -b:a 32k -ar 8000 -ac 1", 8000, 1},
+    {"mp2.mkv", "-c:a mp2 -ac 2", 48000, 2},
+    {"pcm.mkv", "-c:a pcm_s16le -ar 10000 -ac 2", 48000, 2},    /* a rate that AAC does not have */
+    {"ac3.mkv", "-c:a ac3 -ac 6", 48000, 2},
 };
 
 /* The hashes of a file's audio packets, a line each; "": there is no audio. */
@@ -275,7 +284,14 @@ static void hash_audio(char *text, size_t size, const char *name)
     run_command(text, size, command);
 }
 
-/* The audio of `to` is that of `from`, packet by packet, but for some at either end; or there is none. */
+static void check_codecs(const char *name, const char *audio, const struct clip_file_stats *stats)
+{
+    const char *comma = strchr(stats->codecs, ',');
+    ck_assert_msg(strncmp(stats->codecs, "avc1.", 5) == 0, "%s", stats->codecs);
+    ck_assert_msg(comma && strcmp(comma + 1, audio) == 0, "%s: %s", name, stats->codecs);
+}
+
+/* The audio of `to` is that of `from`, packet by packet, but for some at either end. */
 static void check_audio(const char *from, const char *to, const char *codecs, const char *found,
                         const struct clip_file_stats *stats)
 {
@@ -283,15 +299,11 @@ static void check_audio(const char *from, const char *to, const char *codecs, co
     char command[512];
     hash_audio(before, sizeof before, from);
     hash_audio(after, sizeof after, to);
-    const char *comma = strchr(stats->codecs, ',');
-    ck_assert_msg(strncmp(stats->codecs, "avc1.", 5) == 0, "%s", stats->codecs);
-    ck_assert_msg(codecs ? comma && strcmp(comma + 1, codecs) == 0 : !comma, "%s: %s", to, stats->codecs);
+    check_codecs(to, codecs, stats);
     snprintf(command, sizeof command, "ffprobe -v error -select_streams a -show_entries stream=codec_name -of csv=p=0 @/%s", to);
     run_command(text, sizeof text, command);
     text[strcspn(text, "\n")] = 0;
-    ck_assert_str_eq(text, found ? found : "");
-    if (!found)
-        return;
+    ck_assert_str_eq(text, found);
     ck_assert_uint_gt(strlen(before), 0);
     ck_assert_uint_ge(strlen(after) + 4 * 15, strlen(before));
     ck_assert_msg(strstr(before, after) != NULL, "%s: %.200s", to, after);
@@ -331,13 +343,12 @@ START_TEST(slow_pictures_keep_the_audio)
 }
 END_TEST
 
-START_TEST(masked_clips_have_the_audio)
+/* Makes masked.mp4 of a file, as the packets of a camera come. */
+static struct clip_file_stats masked_clip(const char *name)
 {
     struct reencode *reencode;
     struct error err = {""};
     struct clip_file_stats stats;
-    const char *name = sounds[_i].name;
-    film_sound(name, sounds[_i].options);
     with_audio = true;
     read_packets(clip_path(name));
     with_audio = false;
@@ -353,9 +364,73 @@ START_TEST(masked_clips_have_the_audio)
     ck_assert_msg(reencode_close(reencode, &stats, &err) == 0, "%s", err.text);
     close(fd);
     free_packets();
+    return stats;
+}
+
+START_TEST(masked_clips_have_the_audio)
+{
+    const char *name = sounds[_i].name;
+    film_sound(name, sounds[_i].options);
+    struct clip_file_stats stats = masked_clip(name);
     ck_assert_uint_eq(stats.packets, 150);
     ck_assert_uint_eq(unmasked_of("masked.mp4"), 0);
     check_audio(name, "masked.mp4", sounds[_i].codecs, sounds[_i].found, &stats);
+}
+END_TEST
+
+/* Six seconds in which a tone sounds from 1 to 2 s and from 4 to 5 s; with a hole, also nothing at all from 2.5 to 3.5 s. */
+static void film_tones(const char *name, const char *options, bool hole)
+{
+    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=6,hue=s=0 -f lavfi -i \"aevalsrc='0.5*sin(2*PI*440*t)*"
+                 "(between(t\\,1\\,2)+between(t\\,4\\,5))':d=6:s=48000\" -pix_fmt yuv420p -c:v libx264 -preset ultrafast "
+                 "-bf 2 -g 50 %s @/%s", options, name);
+    if (hole)
+        clips_ffmpeg("-i @/%s -c copy -bsf:a \"noise=drop='between(pts*tb\\,2.5\\,3.5)'\" @/hole.mkv", name);
+}
+
+/* The file's audio is AAC, and its tones begin and end at their times. The encoder's first block lies before the first picture, so
+ * the beginning may lack as much. */
+static void check_tones(const char *name, int rate, int channels, const struct clip_file_stats *stats)
+{
+    char text[1 << 12], command[512], expected[64];
+    check_codecs(name, "mp4a.40.2", stats);
+    snprintf(command, sizeof command,
+             "ffprobe -v error -select_streams a -show_entries stream=codec_name,sample_rate,channels -of csv=p=0 @/%s", name);
+    run_command(text, sizeof text, command);
+    snprintf(expected, sizeof expected, "aac,%d,%d\n", rate, channels);
+    ck_assert_str_eq(text, expected);
+    /* silencedetect tells when silence ends and begins. Times count from the first picture. */
+    snprintf(command, sizeof command, "ffmpeg -nostdin -v info -copyts -i @/%s -map 0:a -af silencedetect=n=-30dB:d=0.3 "
+             "-f null - 2>&1 | grep -o 'silence_\\(end\\|start\\): [0-9.-]*' | sed 's/.*: //'", name);
+    run_command(text, sizeof text, command);
+    const double wanted[] = {0, 1, 2, 4, 5};
+    char *at = text;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        double found = strtod(at, &at), late = i == 0 ? 0.15 : 0.06;
+        ck_assert_msg(found > wanted[i] - 0.06 && found < wanted[i] + late, "%s: %g instead of %g", name, found, wanted[i]);
+    }
+}
+
+START_TEST(other_audio_becomes_aac)
+{
+    const char *name = other_sounds[_i].name;
+    film_tones(name, other_sounds[_i].options, false);
+    struct clip_file_stats stats = copied(name, "copy.mp4", &mask);
+    ck_assert_uint_eq(stats.packets, 150);
+    ck_assert_uint_eq(stats.audio_lost, 0);
+    check_tones("copy.mp4", other_sounds[_i].rate, other_sounds[_i].channels, &stats);
+    stats = masked_clip(name);
+    ck_assert_uint_eq(stats.audio_lost, 0);
+    check_tones("masked.mp4", other_sounds[_i].rate, other_sounds[_i].channels, &stats);
+}
+END_TEST
+
+/* A second of audio is missing. What comes after it keeps its time. */
+START_TEST(holes_of_other_audio_stay)
+{
+    film_tones("whole.mkv", "-c:a pcm_alaw -ar 8000 -ac 1", true);
+    struct clip_file_stats stats = copied("hole.mkv", "copy.mp4", NULL);
+    check_tones("copy.mp4", 8000, 1, &stats);
 }
 END_TEST
 
@@ -373,6 +448,8 @@ int main(void)
     tcase_add_loop_test(tcase, masks_are_burned_in, 0, sizeof sources / sizeof *sources);
     tcase_add_loop_test(tcase, copies_have_the_audio, 0, sizeof sounds / sizeof *sounds);
     tcase_add_loop_test(tcase, masked_clips_have_the_audio, 0, sizeof sounds / sizeof *sounds);
+    tcase_add_loop_test(tcase, other_audio_becomes_aac, 0, sizeof other_sounds / sizeof *other_sounds);
+    tcase_add_test(tcase, holes_of_other_audio_stay);
     tcase_add_test(tcase, slow_pictures_keep_the_audio);
     tcase_add_test(tcase, turned);
     tcase_add_test(tcase, sizes);
