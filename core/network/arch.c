@@ -341,9 +341,23 @@ void arch_fit_size(const struct arch *arch, int *width, int *height)
     *height = best_h;
 }
 
+/* Returns true if arch has the size that a profile takes for such a camera. */
+static bool is_fitted(const struct arch *arch, int width, int height)
+{
+    for (size_t i = 0; i < sizeof profiles / sizeof profiles[0]; i++) {
+        int w = width, h = height;
+        if (!profiles[i].fits)
+            continue;
+        arch_fit_size(&profiles[i].arch, &w, &h);
+        if (w == arch->width && h == arch->height)
+            return true;
+    }
+    return false;
+}
+
 bool arch_fits_aspect(const struct arch *arch, int width, int height)
 {
     int shorter = arch->width < arch->height ? arch->width : arch->height;
     double distortion = fabs(log((double)arch->width * height / ((double)arch->height * width)));
-    return arch->width == arch->height || distortion <= log1p(GRAIN / 2. / shorter);
+    return arch->width == arch->height || distortion <= log1p(GRAIN / 2. / shorter) || is_fitted(arch, width, height);
 }

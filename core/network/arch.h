@@ -108,9 +108,9 @@ bool arch_profile_fits(const char *name);
  * ln(arch's area / area)). Pixels count as square. */
 void arch_fit_size(const struct arch *arch, int *width, int *height);
 
-/* Returns true if pictures of this size (each 1 or more) have the network's aspect, or nearly. The tolerance is half a step of
- * 16 pixels of the shorter side. arch_fit_size() stays within it for most sizes of pictures, not for all. A square network takes
- * any: the paper's profiles stretch all. */
+/* Returns true if pictures of this size (each 1 or more) have the network's aspect, or nearly. The tolerance is half a step of 16
+ * pixels of the shorter side. A size that arch_fit_size() gives of a profile fits its camera, too, however far it is off. A square
+ * network takes any: the paper's profiles stretch all. */
 bool arch_fits_aspect(const struct arch *arch, int width, int height);
 
 /* The index that PyTorch's nn.Sequential gives layer i of specs. A layer counts one, its norm one, its activation one. */

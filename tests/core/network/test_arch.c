@@ -124,6 +124,7 @@ START_TEST(test_aspect_of_another_camera)
     static const int cameras[][2] = {
         {1920, 1080}, {640, 480}, {360, 240}, {704, 576}, {352, 288}, {1280, 720}, {2560, 1920}, {1280, 800}, {1080, 1920},
         {2592, 1944}, {2688, 1520}, {720, 576}, {1024, 576}, {704, 480}, {640, 360}, {320, 240}, {1280, 1024}, {3072, 2048},
+        {704, 288}, {240, 288}, {352, 240},
     };
     for (int k = 0; k < 2; k++)
         for (size_t i = 0; i < sizeof cameras / sizeof *cameras; i++) {
@@ -166,6 +167,7 @@ START_TEST(test_every_size_is_within_bounds)
                 a.width = w;
                 a.height = h;
                 ck_assert_msg(arch_shapes(&s, &a, &err) == 0, "%dx%d: %s", w, h, err.text);
+                ck_assert_msg(arch_fits_aspect(&a, cw, ch), "%dx%d does not fit %dx%d", w, h, cw, ch);
             }
 }
 END_TEST
