@@ -549,7 +549,7 @@ const struct command learn_command = {
     .summary = "train a model on normal footage",
     .forms = "--input PATH… --output MODEL [OPTION…]\n"
              "--config FILE --camera NAME --hours H [--output MODEL] [OPTION…]",
-    .about = "Learns from footage how things usually move, and writes a model and a report. The alert threshold is "
+    .about = "Trains a network on normal footage, and writes a model and a report. The alert threshold is "
              "calibrated on "
              "footage that is not learned from: the last fifth of each hour, or --calibrate. A part of that is used "
              "neither for "

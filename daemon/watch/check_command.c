@@ -194,7 +194,7 @@ const struct command check_command = {
              "came. Each webhook gets one signed event of type webhook.test, and its answer is printed.",
     .options = check_options,
     .notes = "Exit status: 0 without a fault, 1 with a fault, 2 for wrong usage. With --connect it is a fault, too, if a camera "
-             "gives no picture, if its pictures have another aspect than the model or come at less than 0.9 of the model's rate, "
-             "and if a webhook answers with anything but a 2xx.",
+             "gives no picture, if its pictures have another aspect than the model or come at less than 0.9 of the analysed "
+             "rate, and if a webhook answers with anything but a 2xx.",
     .run = command_check,
 };

@@ -49,7 +49,7 @@ static void put_camera(FILE *out, const char *name, const struct view_camera *ca
 
 #define COUNTERS \
     X(frames, "Frames picked for analysis.") \
-    X(frames_corrupt, "Frames that the decoder flagged as corrupt.") \
+    X(frames_corrupt, "Frames that are damaged, or predicted from one that is damaged or missing.") \
     X(frames_dropped, "Frames dropped because analysis lagged.") \
     X(windows_due, "Windows that became due: scored, skipped or pending.") \
     X(windows_scored, "Windows scored.") \
