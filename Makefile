@@ -9,7 +9,7 @@ DESTDIR ?=
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
-# The folder that zsh of Debian looks into: packages have one of their own.
+# Debian's zsh looks into vendor-completions for packages, and into site-functions for /usr/local.
 ZSHDIR ?= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 
 CC ?= cc
@@ -61,7 +61,7 @@ $(BUILD)/core/kernels/int8_kernels_avxvnni.o: FILE_CFLAGS := $(INT8_CFLAGS) -mav
 INT8_AVX512 := $(INT8_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/core/kernels/int8_kernels_avx512.o: FILE_CFLAGS := $(INT8_AVX512)
 $(BUILD)/core/kernels/int8_kernels_amx.o: FILE_CFLAGS := $(INT8_AVX512) -mamx-tile -mamx-int8
-# ThreadSanitizer is told of kernels' arrays once a call (core/kernels/announce.h), not of every load.
+# Kernels announce their arrays to ThreadSanitizer once a call (core/kernels/announce.h). It does not see every load.
 $(BUILD)/core/kernels/kernels_%.o $(BUILD)/core/kernels/int8_kernels_%.o: \
   RACE_CFLAGS := $(if $(findstring thread,$(SAN)),-fno-sanitize=thread -DMEMAED_ANNOUNCE)
 # With -std=c17, GCC fuses a multiply with an add only if it is told to.
@@ -132,7 +132,7 @@ demo:
 	$(again) all
 	@MEMAED=$(BUILD)/memaed tools/demo
 
-# Runs the short system test under valgrind, but for the processes of cameras: their sandbox leaves valgrind no room.
+# Runs the short system test under valgrind. Processes of cameras run without it, because their sandbox limits memory too much.
 VALGRIND := valgrind -q --fair-sched=yes --trace-children=yes --trace-children-skip-by-arg=capture-host \
             --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 --suppressions=tests/valgrind.supp
 valgrind:
@@ -142,7 +142,7 @@ valgrind:
 
 # Runs each target of tests/fuzz for FUZZ_SECONDS, seeded from files of the project. Findings stay in build/.
 FUZZ_SECONDS ?= 60
-# A conversion of a floating-point number that does not fit is not among the undefined.
+# `undefined` does not include the conversion of floating-point numbers that do not fit.
 FUZZ_SAN := fuzzer-no-link,address,undefined,float-cast-overflow
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SEEDS_model = $(filter-out %.golden.safetensors,$(wildcard tests/golden/tiny-*.safetensors))

@@ -40,7 +40,7 @@ static inline void delete_folder(void)
     shell("rm -rf %s", folder);
 }
 
-/* FOLDER/NAME, in a static buffer. */
+/* Returns FOLDER/NAME in a static buffer. */
 __attribute__((format(printf, 1, 2)))
 static inline const char *path_of(const char *format, ...)
 {

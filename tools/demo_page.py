@@ -1,5 +1,5 @@
-"""The page that tools/demo ends with: what was watched, the frame at the alert's peak, the score curves, the alerts, and the
-commands that come next. It is one file, without scripts and without anything from elsewhere.
+"""The page that tools/demo ends with: a summary, the frame at the alert's peak, the score curves, the alerts, and the commands
+that come next. It is one file, which has no scripts and loads nothing.
 """
 import base64
 import html

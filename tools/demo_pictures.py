@@ -1,5 +1,5 @@
-"""The two pictures that tools/demo makes of what the daemon answered: the score curves as SVG, and the frame at an alert's
-peak with the alert's boxes as PNG. Standard library and FFmpeg alone.
+"""The two pictures that tools/demo makes of the daemon's answers: the score curves as SVG, and the frame at an alert's peak
+with the alert's boxes as PNG. Standard library and FFmpeg alone.
 """
 import html
 import math

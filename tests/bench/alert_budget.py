@@ -1,16 +1,17 @@
 #!/usr/bin/python3
-"""Counts the alerts of normal footage at thresholds for 1, 10 and 100 alerts a day, and compares its p-values with
-uniform.
+"""Counts the alerts of normal footage at thresholds for 1, 10 and 100 alerts a day, and compares its p-values with the
+uniform distribution.
 
     tests/bench/alert_budget.py MODEL [--merge S] [--min-duration S] [--per-hour N] [--static] [--plot FILE.svg] FOOTAGE...
 
-FOOTAGE is a list of files in order, of an hour each, that the model neither learned from nor was calibrated on. FILE.csv stands
-for what `memaed score --stride 2` printed of one. Each is scored as the daemon would, a window every second frame. 3 of 5
-windows at the threshold begin a cause; 5 below the close threshold end it. Causes less than --merge apart (default: 30 s) are
-one alert, if the first lasted for --min-duration (default: 0). Prints JSON. For each budget it holds the threshold, the number
-of alerts, and that number a day with the 95 % interval of a Poisson count. It also holds the minutes from the beginning of each
-alert to the end of its last cause. Last comes how many alerts would be told with the default cooldown and at most --per-hour
-(default: 12) within an hour. --static skips static windows as the daemon does. MEMAED names the program. --plot needs gnuplot.
+FOOTAGE is a list of files in order, of an hour each. The model has neither learned from them nor was it calibrated on them.
+FILE.csv stands for the output of `memaed score --stride 2` for a file. Each file is scored as by the daemon, a window every
+second frame. 3 of 5 windows at the threshold begin a cause, and 5 below the close threshold end it. Causes less than --merge
+apart (default: 30 s) are one alert, if the first lasted for --min-duration (default: 0). Prints JSON. For each budget it holds
+the threshold, the number of alerts, and that number a day with the 95 % interval of a Poisson count. It also holds the minutes
+from the beginning of each alert to the end of its last cause. Last comes the number of alerts that are told with the default
+cooldown and at most --per-hour (default: 12) within an hour. --static skips static windows as the daemon does. MEMAED names
+the program. --plot needs gnuplot.
 """
 import argparse
 import csv
@@ -33,7 +34,7 @@ def calibration(path):
 
 
 def threshold(run, a_day):
-    """The score that runs exceed so often a day: pareto_score() of core/score/tail.c."""
+    """Returns the score that runs exceed so many times a day, as pareto_score() of core/score/tail.c."""
     rate = a_day / 24
     if rate >= run["share"]:
         return run["level"]

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Measures how many cameras this machine watches: the daemon runs on looped footage, with more and more cameras of
+"""Measures how many cameras this machine can watch. The daemon runs on looped footage, with more and more cameras of
 one model.
 
     tests/bench/cameras.py --model MODEL [--cameras 10,40] [--clips DIR | --footage FILE] [--hd] [--seconds 30]
@@ -32,8 +32,8 @@ from measuring import say  # noqa: E402
 CLIPS = os.path.join(os.path.dirname(harness.ROOT), "shared", "data", "ped2", "test")
 HD = ["-vf", "fps=25,scale=1920:1080,noise=alls=6:allf=t", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast",
       "-bf", 0, "-g", 50, "-b:v", "4M"]
-MEMORY_MIB = 16         # most that a further camera may take
-SHARE = 0.98            # least part of an equal share that a camera must get
+MEMORY_MIB = 16         # the most that a further camera may take
+SHARE = 0.98            # the least part of an equal share that a camera must get
 
 
 def join_clips(clips, path, *encode):
@@ -45,8 +45,8 @@ def join_clips(clips, path, *encode):
 
 
 def thread_seconds(pid):
-    """Returns the daemon's processor time so far, in seconds by kind of thread; that of its cameras' processes, those that have
-    ended too, is the cameras'."""
+    """Returns the daemon's processor time so far, in seconds by kind of thread. The time of all processes of cameras, even of
+    those that have ended, counts as that of the cameras."""
     ticks, kinds = os.sysconf("SC_CLK_TCK"), {"cameras": 0.0, "workers": 0.0, "rest": 0.0}
     for process in harness.family(pid)[1:]:
         kinds["cameras"] += sum(map(int, process.stat[11:15])) / ticks
@@ -125,7 +125,7 @@ def find_most(folder, options, sources):
     """Runs with as many cameras as a run of four predicts, then with fewer, until a run is sustained."""
     cores = len(os.sched_getaffinity(0))
     runs = [run(folder, options, sources, 4)]
-    n = max(5, int(4 * cores / sum(runs[0]["cores"].values())))     # by the processor time of four
+    n = max(5, int(4 * cores / sum(runs[0]["cores"].values())))     # predicted from the processor time of four
     while n > 4:
         runs.append(run(folder, options, sources, n))
         if runs[-1]["sustained"]:
@@ -150,7 +150,7 @@ def main():
     options.model = os.path.abspath(options.model)
     fps = json.loads(harness.run("model", "show", "--json", options.model).out)["calibration"]["fps"]
     options.stride = max(1, round(fps / options.rate))
-    options.rate = fps / options.stride         # the nearest rate that a stride gives
+    options.rate = fps / options.stride         # the nearest rate that a whole stride gives
     folder = tempfile.mkdtemp(prefix="memaed-cameras-")
     try:
         clips = sorted(glob.glob(os.path.join(options.clips, "*.mp4")))

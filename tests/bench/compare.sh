@@ -1,14 +1,15 @@
 #!/bin/sh
-# Measures seconds per cube of memaed and of its peers, in turn on the same machine in the same run, and prints their ratios. It
-# measures the frozen network, or with --train a step of training (forward, back, Adam) on batches of BATCH.
+# Measures seconds per cube of memaed and of its peers, in turn on the same machine in the same run, and prints their ratios. A
+# cube is a window of 16 frames. Measures the frozen network, or with --train a step of training (forward, back, Adam) on
+# batches of BATCH.
 #
 #   tests/bench/compare.sh [--train BATCH] [ARCH [THREADS [ROUNDS]]]        (paper, 2, 3)
 #
 # Each round runs all programs one after the other, so a machine that slows down slows all of them. Medians are
 # compared. Peers:
 #   PyTorch as Debian has it, and PyTorch with the OpenBLAS kernels that memaed chooses for this CPU. Debian's OpenBLAS
-#     by itself may choose much slower ones (daemon/base/blas.h), so the second ratio is the one that memaed's own code
-#     earns. The frozen network is also measured with both held to AVX2. Needs python3-torch and the reference
+#     by itself may choose much slower ones (daemon/base/blas.h). So the second ratio is that of memaed's own code. The
+#     frozen network is also measured with both programs limited to AVX2. Needs python3-torch and the reference
 #     (../shared/reference).
 #   oneDNN by tests/bench/onednn.cpp, for the paper's frozen network. Needs libdnnl-dev and a C++ compiler.
 # A peer that is not installed is left out, with a line that says so. MEMAED names the program to measure. EACH_S is
@@ -80,7 +81,7 @@ while [ "$round" -lt "$rounds" ]; do
     pytorch "PyTorch with memaed's OpenBLAS kernels" "OPENBLAS_CORETYPE=$kernels"
     if [ ! "$batch" ]; then
         [ ! "$onednn" ] || for precision in fp32 bf16 int8; do
-            measure "oneDNN $precision" "$onednn" $precision "$threads" "$((seconds / 2))" || :      # not on every CPU
+            measure "oneDNN $precision" "$onednn" $precision "$threads" "$((seconds / 2))" || :      # fails if the CPU lacks it
         done
         own "memaed int8" "$threads" --precision int8
         own "memaed, one thread" 1

@@ -4,9 +4,9 @@ opencv-doc for the clip that persons are cut from (tools/deps composites).
 
     tests/bench/composites.py --camera upcam|ped2|vtest --kinds left,taken --count 40 --seed 1 --day 02 --folder DIR
 
-The kinds take turns. Half of the clips are by day and half at night, if the footage has a night: pictures without colour.
-A clip of upcam is 6 minutes long, and an event begins after 2 minutes and lasts for 3 (--clip-s, --before-s, --event-s).
-The footage of the other cameras is short, so it runs forth and back until the clip is full. The folder gets
+The kinds take turns. If the footage has a night, which is pictures without colour, half of the clips are at night. A clip of
+upcam is 6 minutes long. An event begins after 2 minutes and lasts for 3 (--clip-s, --before-s, --event-s). The footage of the
+other cameras is short, so it runs forth and back until the clip is full. The folder gets
 
   clips/NAME.mp4    the clips, encoded as the footage is
   masks/NAME.mkv    where the event is: 255, else 0; lossless; for `memaed eval --masks`
@@ -17,7 +17,7 @@ The footage of the other cameras is short, so it runs forth and back until the c
 
 Events that must alert:
 
-  left, taken       an object that was not there before stays; a thing that was there is gone
+  left, taken       a new object stays; an object that was there is gone
   person_stands, person_lies
                     a person stands or lies where nobody is in this footage
   door              a part of the picture opens
@@ -27,7 +27,7 @@ Events that must alert:
 Changes that must not alert (negatives: no label is 1): light, sunpatch, cloud, noise.
 
 An event takes the brightness, contrast, colour and noise of its place. The same arguments give the same frames, bit for bit,
-before they are encoded. --check makes two small clips from synthetic frames, and verifies that they do, labels and masks.
+before they are encoded. --check makes two small clips from synthetic frames, and verifies that, the labels and the masks.
 MEMAED_DATA names the data (default: ../shared/data).
 """
 import argparse
@@ -50,8 +50,8 @@ CAMERAS = {
     "ped2": Camera(10, (360, 240), 10, 120, 40, 60, (28, 50), (26, 48)),
     "vtest": Camera(10, (384, 288), 23, 120, 40, 60, (30, 54), (36, 64)),
 }
-NIGHT = 1.5             # mean strength of the colours below which a picture is infrared
-UNREST = 0.2            # largest share of a clip in which much of the picture may differ from the background
+NIGHT = 1.5             # a picture with a lower mean strength of colours is infrared
+UNREST = 0.2            # the largest share of a clip in which much of the picture may differ from the background
 
 
 # ---- footage --------------------------------------------------------------------------------------------------------
@@ -93,10 +93,10 @@ class Hours:
 
 
 class Loop:
-    """Footage that is shorter than a clip: it runs forth and back."""
+    """Footage that is shorter than a clip. It runs forth and back."""
 
     def __init__(self, camera, folder):
-        """folder: of clips; None: OpenCV's clip."""
+        """folder: a folder of clips; None: OpenCV's clip."""
         self.camera, self.busy = camera, {False: None}
         self.files = [os.path.join(folder, f) for f in sorted(os.listdir(folder))] if folder else [None]
 
@@ -135,7 +135,7 @@ def span(scene, event):
 
 
 def write_clip(folder, name, scene, event, rng):
-    """Writes a clip and its masks. Returns its labels and what events.json says of what is seen."""
+    """Writes a clip and its masks. Returns its labels, and what events.json says of its visible part."""
     camera, labels, total, changes = scene.camera, [], np.zeros(scene.shape, bool), []
     first, end = span(scene, event)
     for sub in ("clips", "masks"):
@@ -190,7 +190,7 @@ def make(options):
 # ---- the check of itself --------------------------------------------------------------------------------------------
 
 class Synthetic:
-    """Things for the check, without footage."""
+    """Synthetic things for the check."""
 
     @staticmethod
     def backgrounds():
@@ -198,8 +198,8 @@ class Synthetic:
 
 
 def check(folder):
-    """Makes a clip of a thing and a clip of a light from synthetic frames in the folder. Asserts what the documentation
-    of this file promises."""
+    """Makes a clip of a thing and a clip of a light from synthetic frames in the folder. Asserts that both are as described
+    at the top of this file."""
     camera = Camera(5, (48, 32), 23, 12, 4, 6, (8, 10), (12, 16))
     still = np.random.default_rng(3).integers(60, 180, (1, 3, 32, 48))
     frames = np.clip(still + np.random.default_rng(4).integers(-2, 3, (60, 3, 32, 48)), 0, 255).astype(np.uint8)

@@ -4,18 +4,19 @@ told may be lost.
 
     tests/bench/crash.py [--kills 200] [--cameras 8] [--seed 1] [--memaed build/memaed]
 
-The cameras are looped files in which something comes and goes. One webhook receiver is well; the other flaps: it answers, fails,
-answers too late and is away. One client polls the alerts by REST, one reads server-sent events. After each kill:
+The cameras are looped files in which something comes and goes. One webhook receiver always answers. The other flaps: at random it
+answers, fails, answers too late or drops connections. One client polls the alerts by REST, one reads server-sent events.
+After each kill:
 
 - the database is sound (SQLite's integrity_check);
 - every alert that the receivers or a client ever saw is in the database, under the same id, of the same camera, with the same
   opening;
 - no id stands for two alerts;
-- every clip on disk plays to its end, and has a frame at least.
+- every clip on disk plays to its end, and has at least one frame.
 
-At the end both receivers are well. Every event of the database then reaches each of them: at least once, under its own id, and in
-the order of the database. No alert stays open that was open at a kill, and no file that was begun before a kill is left. REST
-shows the clip of each alert that was interrupted, if there is one, and the database has its row.
+At the end both receivers answer. Every event of the database then reaches each of them: at least once, under its own id, and in
+the order of the database. No alert that was open at a kill stays open, and no file that a kill left incomplete stays. REST shows
+the clip of each interrupted alert, if there is one, and the database has its row.
 
 Prints progress on standard error and one JSON object on standard output. The status is 1 if anything failed.
 """
@@ -41,19 +42,19 @@ from measuring import say  # noqa: E402
 from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
-UP_S = (0.2, 6.0)               # how long the daemon lives once it is ready; times MEMAED_TEST_SCALE, like what follows
-FLAP_S = (0.2, 1.5)             # how long the flapping receiver keeps a mood
+UP_S = (0.2, 6.0)               # how long the daemon lives once it is ready; all but FLAP_S times MEMAED_TEST_SCALE
+FLAP_S = (0.2, 1.5)             # how long the flapping receiver behaves in the same way
 DELIVER_S = 120
 ADOPT_S = 60                    # how long files that a crash has left may be without a row
 
 
 class Flapping(Receiver):
-    """A receiver of changing moods. `calm` ends that."""
+    """A receiver that changes its behaviour (`mood`) until `calm` is set."""
 
     def __init__(self, secret, rng):
         self.mood, self.calm, self.rng = "well", False, rng
         super().__init__(secret)
-        self.server.handle_error = lambda *_args: None      # a connection that was dropped
+        self.server.handle_error = lambda *_args: None      # dropped connections are not reported
         threading.Thread(target=self.change, daemon=True).start()
 
     def change(self):
@@ -67,14 +68,14 @@ class Flapping(Receiver):
         if mood == "fails":
             return 500, {}
         if mood == "drops":
-            raise ConnectionResetError          # the connection closes without an answer
+            raise ConnectionResetError          # closes the connection without an answer
         if mood == "late":
             time.sleep(1)
         return super().take(headers, body)
 
 
 class Witness:
-    """The alerts that the outside was told of: by id, the camera and the opening."""
+    """The alerts that receivers and clients were told of: camera and opening, by id."""
 
     def __init__(self):
         self.alerts, self.faults, self.lock = {}, [], threading.Lock()
@@ -88,7 +89,7 @@ class Witness:
 
 
 class Client(threading.Thread):
-    """Asks the daemon that runs, and goes on with the next one."""
+    """Asks the running daemon. After a kill, it goes on with the next daemon."""
 
     def __init__(self, witness):
         super().__init__(daemon=True)
@@ -140,7 +141,7 @@ class Listener(Client):
         if self.last is not None and int(event["id"]) <= int(self.last) and "data" in event:
             self.witness.faults.append(f"server-sent events: {event['id']} after {self.last}")
         self.last = event["id"]
-        if "data" not in event:             # how far the stream has come
+        if "data" not in event:             # the stream tells how far it has come
             return
         self.seen.append(int(event["id"]))
         body = json.loads(event["data"])
@@ -241,7 +242,7 @@ class Crash:
             f"started in {self.starts[-1]:.2f} s")
 
     def check_interrupted(self, daemon, db):
-        """REST and the database know the clip of each interrupted alert that is on disk. Returns how many there are."""
+        """Checks that REST and the database know each interrupted alert's clip that is on disk. Returns their number."""
         alerts = [row["id"] for row in db.execute("SELECT id FROM alerts WHERE state = 'interrupted'")]
         clips = {number: path for number in alerts for path in glob.glob(f"{self.state}/evidence/*/*/{number}/clip.*")}
 
@@ -260,7 +261,7 @@ class Crash:
         return len(clips)
 
     def settle(self):
-        """Lets the receivers be well, waits until everything is delivered, and compares."""
+        """Makes both receivers answer, waits until everything is delivered, and compares."""
         self.flapping.calm = True
         daemon = self.start()
         db = self.database()

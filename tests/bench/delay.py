@@ -1,14 +1,13 @@
 #!/usr/bin/python3
-"""Measures how long an alert's notification takes. The time begins with the moment in the picture of the window that opened the
-alert. It ends when a webhook receiver has the whole event, with the snapshot inside. Two cores are busy to the wanted share
-meanwhile.
+"""Measures how long an alert's notification takes. The time begins when the picture in the middle of the window that opened the
+alert was taken. It ends when a webhook receiver has the whole event, with the snapshot inside. Meanwhile two cores are busy to
+the wanted share.
 
     tests/bench/delay.py --model MODEL [--alerts 100] [--cameras 4] [--load 70] [--fps 10] [--seed 1] [--memaed build/memaed]
 
 The cameras are looped films of 1280x720 in which a bright disc crosses a textured scene at seeded times. The threshold lies
-between the scores of the crossings and all others, so any model alerts. Beside the daemon, a process for each core burns time
-until the share in which the two cores are not idle (/proc/stat) is the wanted one. It burns nothing where other programs take
-more than that.
+between the scores of the crossings and all others, so any model alerts. Beside the daemon, a process for each core is busy for
+as long as the share in which the two cores are not idle (/proc/stat) lies below the wanted one.
 
 Prints progress on standard error and one JSON object on standard output. The object has the quantiles of the delay at the
 receiver, what the daemon's own metrics say, and the measured share of the cores. The status is 1 if fewer than 95 of 100
@@ -37,7 +36,7 @@ from servers.webhook_receiver import Receiver  # noqa: E402
 BAR_S, BAR_SHARE, CORES = 3.0, 0.95, 2
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 FILM_S, CROSSING_S = 20, 1.5
-SLICE_S = 0.02                  # a burner works for a part of each
+SLICE_S = 0.02                  # a burner is busy for a part of each slice
 SETTLE_S, ALERT_S = 20, 20      # until the load is steady; the longest wait for one more alert
 
 
@@ -52,7 +51,7 @@ def processor_times(cores):
             if name in {f"cpu{core}" for core in cores}:
                 ticks = [int(t) for t in ticks[:8]]
                 every += sum(ticks)
-                busy += sum(ticks) - ticks[3] - ticks[4]        # idle, and idle while a disk works
+                busy += sum(ticks) - ticks[3] - ticks[4]        # without idle and iowait
     return busy, every
 
 

@@ -1,24 +1,24 @@
 #!/usr/bin/python3
-"""Learns and judges every development camera with the same settings, and prints one table. It is the regression test of
-every change to the score.
+"""Learns and evaluates every development camera with the same settings, and prints one table: the regression test for
+changes of the score.
 
     tests/bench/detection.py [--quick] [--seeds 1,2,3] [--cameras NAME,…] [--folder DIR] [--threads N] [--json FILE]
 
-Each camera is learned on its normal part with the default profile, at its own rate, for the same number of steps with each
-seed. It is calibrated on the part that learn holds out. Then `memaed eval` judges its labelled clips, on one scale for all
-clips and without a look at the future. Columns:
+For each camera and seed a model learns from the camera's normal part with the default profile, at the camera's rate, for the
+same number of steps. It is calibrated on the part that learn holds out. Then `memaed eval` evaluates the labelled clips, on one
+scale for all clips and without a look at the future. Columns:
 
   score, motion, reference    AUC of the daemon's score, of the motion baseline, and of the reconstruction error; the mean
                               over the seeds, and the least after it
   speed, change, …            AUC of each voice of the score by itself, the mean over the seeds
-  found                       labelled events that an alert of the daemon's own rule touches, at the model's threshold
-  false                       alerts that touch no labelled event
+  found                       labelled events that overlap an alert of the daemon's own rule, at the model's threshold
+  false                       alerts that overlap no labelled event
   hours                       normal footage that the false alerts came from
 
 A camera without labelled events has no AUC. The last rows are the mean over the labelled cameras, and the worst margin of
-the score over the better of the other two. A model or a judgement that is already in the folder (build/detection) is not made
-again, so the run can be interrupted. A change of the settings or of the program makes them anew. --quick takes 300 steps and
-one seed. MEMAED names the program, MEMAED_DATA the data (default: ../shared/data).
+the score over the better of the other two. A model or a result that is already in the folder (build/detection) is not made
+again, so the run can be interrupted. After a change of the settings or of the program, they are made anew. --quick takes 300
+steps and one seed. MEMAED names the program, MEMAED_DATA the data (default: ../shared/data).
 """
 import argparse
 import hashlib

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Measures what it costs to keep packets for clips. Runs of the daemon take turns in rounds, over the same looped footage of 4
+"""Measures the cost of keeping packets for clips. Runs of the daemon take turns in rounds, over the same looped footage of 4
 Mbit/s. One has `clips: false`, one keeps 10 s of packets, and in one every camera also writes a clip.
 
     tests/bench/evidence.py --model MODEL [--cameras 4] [--rounds 5] [--seconds 15] [--key-distance 1] [--mbit 4]
 
-For each it takes the processor time of all processes, and the memory that is not shared or shared once (Pss) as soon as the
-rings are full. Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not
-hold: 3 % of a core and 8 MiB a camera (medians of the rounds) to keep packets.
+For each run it takes the processor time of all processes, and their memory (Pss: shared pages count once) when the rings of
+packets are full. Prints progress on standard error and one JSON object on standard output. The status is 1 if keeping packets
+costs more than 3 % of a core or 8 MiB a camera (medians of the rounds).
 """
 import argparse
 import json

@@ -1,11 +1,11 @@
-"""Measurements on footage share this: the program, the folder of the data, and the size of a file's pictures."""
+"""Shared by measurements on footage: the program, the folder of the data, and the size of a file's pictures."""
 import os
 import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MEMAED = os.environ.get("MEMAED", os.path.join(ROOT, "build", "memaed"))
 DATA = os.environ.get("MEMAED_DATA", os.path.join(ROOT, "..", "shared", "data"))
-VTEST = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"     # of Debian's opencv-doc
+VTEST = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"     # from Debian's opencv-doc
 
 
 def size_of(path):

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Runs the daemon on a disk of 64 MiB (a tmpfs) under continuous alerts, and looks at it all the time.
+"""Runs the daemon on a disk of 64 MiB (a tmpfs) under continuous alerts, and watches both.
 
     tests/bench/full_disk.py [--minutes 10] [--cameras 2] [--mib 64]
 
-Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold. The bars:
+Prints progress on standard error and one JSON object on standard output. The status is 1 if a bar does not hold. The bars:
 at any time at least a tenth of the disk is free, the two newest alerts have clips that play, windows are scored all the time,
 and the log has no error.
 """

@@ -3,16 +3,16 @@
 
     tests/bench/hostile_inputs.py [--seconds 45] [--only NAME…] [--scans 85000] [--list]
 
-Each input gets a daemon of its own with two cameras: `well`, an RTSP stream, and `hostile`. systemd's watchdog is played by the
-harness. Holds if
+Each input gets a daemon of its own with two cameras: `well`, an RTSP stream, and `hostile`. The harness takes the place of
+systemd's watchdog, whose period is 30 s. For each input,
 
-- the daemon never keeps the watchdog waiting for longer than its period of 30 s, nor REST for longer than 5 s,
-- `well` loses no window, breaks no sequence and gets the windows that its rate gives,
+- the daemon feeds the watchdog at least every 16 s, half of its period and a second, and REST answers within 5 s,
+- `well` skips no window, its sequence does not break, and it gets 97 % of the windows that its rate promises, less two,
 - all processes together take less memory than the daemon with a healthy camera, plus max_decoder_mib, plus 64 MiB,
-- the reason of `hostile` says what is wrong where it gives no pictures,
-- no playlist that comes from another address has this machine's loopback asked for anything.
+- if `hostile` gives no scores, its reason or the log says what is wrong,
+- no playlist from another address makes the daemon connect to this machine's loopback.
 
-Prints a table as Markdown on standard output; the status is 1 if something does not hold. Needs root for what attacks a process.
+Prints a table as Markdown on standard output. The status is 1 if something does not hold. Inputs that attack a process need root.
 """
 import argparse
 import os
@@ -39,7 +39,7 @@ ODD = os.path.join(os.path.dirname(harness.ROOT), "shared", "tools", "odd_rtsp.p
 
 
 class Setting:
-    """A folder, a server for files, and a second server that nobody should ask."""
+    """A folder, a server for files, and a second server (canary) that must get no request."""
 
     def __init__(self, options):
         self.options, self.folder = options, tempfile.mkdtemp(prefix="memaed-hostile-")
@@ -130,14 +130,14 @@ def again_and_again(act, every_s):
 
 
 def write_garbage(daemon, pid):
-    """Fills the memory that the process shares with the daemon, again and again."""
+    """Overwrites the memory that the process shares with the daemon, again and again."""
     for _ in range(50):
         for fd in os.listdir(f"/proc/{pid}/fd"):
             path = f"/proc/{pid}/fd/{fd}"
             if not os.readlink(path).startswith("/memfd:memaed"):
                 continue
             size = os.stat(path).st_size
-            if size < 65536:                    # what tells the process to stop
+            if size < 65536:                    # the small one, which tells the process to stop
                 continue
             with open(path, "r+b", buffering=0) as f:
                 f.write(os.urandom(size))
@@ -165,7 +165,7 @@ INPUTS = {
 
 
 class Watcher:
-    """Takes the memory of all processes twice a second, and how long REST takes to answer."""
+    """Measures twice a second the memory of all processes, and how long REST takes to answer."""
 
     def __init__(self, daemon):
         self.daemon, self.most_mib, self.slowest_s, self.run = daemon, 0.0, 0.0, True
@@ -189,7 +189,7 @@ class Watcher:
 
 
 def measure(options, name, model, healthy_mib):
-    """Returns the row of an input, and what does not hold."""
+    """Returns the row of an input, and the list of faults."""
     setting = Setting(options)
     notify = NotifySocket(setting.path("notify"))
     server = harness.RtspServer(setting.clip, fps=FPS)

@@ -1,17 +1,17 @@
 #!/usr/bin/python3
-"""Measures what a process for each camera costs. Pairs of runs of the daemon take turns, one with `isolation: thread`, one with
+"""Measures the cost of a process for each camera. Runs of the daemon come in pairs, one with `isolation: thread`, one with
 `isolation: process`, over the same looped footage.
 
     tests/bench/isolation.py --model MODEL [--cameras 8] [--pairs 15] [--seconds 20] [--footage FILE] [--live] [--start 64]
 
-For each pair it takes the processor time of all processes, the memory that is not shared or shared once (Pss), and the mean
-latency of a window. No clips are kept and nothing alerts, so the difference is that of the boundary; tests/bench/evidence.py
-measures what evidence costs. With --live an RTSP server sends the footage, and latency counts from the arrival of a picture's
-data, as in `memaed run`. Else it begins when the picture is in the ring. Then it starts the daemon with --start cameras and
+For each pair it takes the processor time of all processes, their memory (Pss: shared pages count once), and the mean latency of
+a window. No clips are kept and nothing alerts, so the difference is that of the processes. tests/bench/evidence.py measures the
+cost of evidence. With --live an RTSP server sends the footage, and latency counts from the arrival of a picture's data, as in
+`memaed run`. Otherwise it counts from when the picture is in the ring. At last it starts the daemon with --start cameras, and
 takes the time until the last one has its first picture.
 
-Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold: 3 % more
-processor time (median of the pairs), 4 MiB a camera, 2 ms of latency, 2 s for the start.
+Prints progress on standard error and one JSON object on standard output. The status is 1 if processes cost more than 3 % of
+processor time (median of the pairs), 4 MiB a camera or 2 ms of latency, or if the start takes more than 2 s.
 """
 import argparse
 import json
@@ -36,7 +36,7 @@ def configuration(options, isolation, n):
 
 
 def latency(daemon, names):
-    """Returns the sum of all latencies in seconds and how many windows they are of."""
+    """Returns the sum of all latencies in seconds, and the number of their windows."""
     total = count = 0
     for name in names:
         total += daemon.metric("memaed_camera_window_latency_seconds_sum", camera=name)

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
-"""Kills `learn` with SIGKILL at random instants. The same command with --resume must go on each time, and leave the model alone.
+"""Kills `learn` with SIGKILL at random instants. The same command with --resume must go on each time. At its end only the model
+may be left.
 
     tests/bench/kill_learn.py [--kills 100] [--seed 1] [--memaed build/memaed]
 
 Three forms of `learn` take turns: from a file (with more footage than --max-memory holds), from a camera that is a file, and from
 an RTSP camera. A run is killed once or several times, then left to its end. Each kill aims at a phase: it waits until the phase
-begins, and a random time longer. The process is stopped before it is killed, so that the phase that was hit can be read from its
-log and its files. After a kill the next run must go on from what was there: the step of the checkpoint, and the frames of the
-recording. At the end the folder must hold the model alone. From a file, its tensors must be those of a run that nobody killed.
+begins, and a random time longer. The process is stopped before it is killed, so that the phase can be read from its log and its
+files. After a kill the next run must go on from the step of the checkpoint, and with the frames of the recording. At the end the
+folder must hold the model alone. From a file, its tensors must be those of a run without a kill.
 
 Prints progress on standard error, and a table of phases on standard output. The status is 1 if anything failed.
 """
@@ -34,7 +35,7 @@ from measuring import say  # noqa: E402
 
 STEPS, FPS, RTSP_FPS, RTSP_S = 60, 10, 50, 4
 PHASES = ("start", "reading", "recording", "training", "checkpoint", "calibration", "writing", "end")
-# The phases that are aimed at, how often, and the most seconds from their beginning to the kill.
+# The phases that are aimed at, their weights, and the most seconds from their beginning to the kill.
 AIMS = {"start": (1, 0.1), "reading": (1, 0.3), "recording": (3, 4.5), "training": (3, 1.5), "checkpoint": (3, 0.01),
         "calibration": (3, 1.0), "writing": (4, 0.006)}
 GIVE_UP_S = 120
@@ -241,7 +242,7 @@ class Form:
         os.unlink(self.model)
 
     def clear(self):
-        """Removes what a failed chain left."""
+        """Removes the files of a failed chain."""
         for name in set(os.listdir(self.folder)) - set(self.before):
             os.unlink(os.path.join(self.folder, name))
 
@@ -276,7 +277,7 @@ def main():
     hits, failures, kills, ends = collections.defaultdict(collections.Counter), [], 0, 0
     begin = time.monotonic()
     try:
-        clip = os.path.join(root, "clip.mkv")           # more than 1 MiB of pictures
+        clip = os.path.join(root, "clip.mkv")           # its pictures take more than 1 MiB
         harness.ffmpeg("-f", "lavfi", "-i", f"color=c=black:s=96x64:r={FPS}:d=80,geq=lum='{learning.DISC}':cb=128:cr=128",
                        "-c:v", "ffv1", clip)
         server = harness.RtspServer(clip, fps=RTSP_FPS)

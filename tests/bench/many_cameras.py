@@ -3,12 +3,12 @@
 
     tests/bench/many_cameras.py [--starts 200] [--seed 1] [--seconds 60] [--memaed build/memaed]
 
-A third of the dead cameras refuses connections, a third takes them and never answers, and a third has a name that does not
-resolve. The four others are over RTSP, at 10 frames a second.
+A third of the dead cameras refuses connections. A third accepts them and never answers. A third has a name that does not resolve.
+The four others are over RTSP, at 10 frames a second.
 
 The starts come first. Each `memaed run` gets SIGTERM at a random moment, from before it has read its configuration until well
-after READY=1. It must end within 3 s with status 0, and leave neither a process nor a file. Until the program blocks SIGTERM, the
-signal itself ends it, which no program can prevent; that is counted apart.
+after READY=1. It must end within 3 s with status 0, and leave neither a process nor a file. Until the program blocks SIGTERM,
+the signal itself ends it. No program can prevent that, so it is counted apart.
 
 Then one run lasts --seconds from the moment at which the four cameras watch. They must lose no window, the dead ones must say
 why, and resident memory, descriptors and threads must stay bounded.
@@ -38,9 +38,9 @@ import harness  # noqa: E402
 from measuring import say  # noqa: E402
 
 WELL, DEAD, FPS, STRIDE = 4, 60, 10, 2
-END_S = 3.0             # most time from SIGTERM to the end of a run
-STALL_S = 5             # of a camera that does not answer
-GROWTH_MIB = 8          # allowed growth of resident memory in the second half of the long run
+END_S = 3.0             # the most time from SIGTERM to the end of a run
+STALL_S = 5             # stall_timeout_s
+GROWTH_MIB = 8          # the allowed growth of resident memory in the second half of the long run
 KINDS = {"refused": "Connection refused", "silent": f"no answer for {STALL_S} s", "nohost": "host not found: "}
 # The most descriptors: those of daemon/base/descriptors.h and web/server.h for so many cameras.
 DESCRIPTORS = 4 * (WELL + DEAD) + 200 + 32
@@ -57,7 +57,7 @@ class Listener:
     def serve(self):
         while True:
             try:
-                self.kept.append(self.socket.accept()[0])       # the oldest is closed
+                self.kept.append(self.socket.accept()[0])       # the oldest connection is closed
             except OSError:
                 return
 
@@ -94,7 +94,7 @@ class Notify:
 
 
 def files_of(folder):
-    """Every file below the folder, and what lies in shared memory."""
+    """Returns every file below the folder and in shared memory."""
     found = {os.path.join(top, name) for top, _, names in os.walk(folder) for name in names}
     return found | {os.path.join("/dev/shm", name) for name in os.listdir("/dev/shm")}
 
@@ -115,8 +115,8 @@ def start(folder, notify):
 
 
 def end(process, limit):
-    """Sends SIGTERM and waits. Returns the seconds that it took, and whether the process blocked the signal before; None and
-    that after the limit, with the process killed."""
+    """Sends SIGTERM and waits. Returns the seconds until the end, and whether the process blocked the signal before. After the
+    limit it kills the process, and returns None instead of the seconds."""
     blocked = blocks_term(process.pid)
     fd = os.pidfd_open(process.pid)
     began = time.monotonic()
@@ -136,7 +136,7 @@ def log_tail(folder, lines=15):
 
 
 def choose_delay(rng, ready_s):
-    """The moment of SIGTERM after the start, in seconds: a third at each of the program's begin, until READY and after it."""
+    """Returns the seconds from the start to SIGTERM: a third each at the very start, before READY and after it."""
     kind = rng.randrange(3)
     return rng.uniform(0, ready_s / 2) if kind == 0 else rng.uniform(0, ready_s) if kind == 1 else ready_s + rng.uniform(0, 4)
 
@@ -164,7 +164,7 @@ def starts(folder, notify, options):
         phase = "after READY" if notify.ready() else "before READY"
         seconds, blocked = end(process, END_S + 15)
         what = f"start {i}, SIGTERM after {delay:.3f} s, {phase}: "
-        time.sleep(0.05)                # the host of the cameras' processes sees that its daemon has ended
+        time.sleep(0.05)                # the host of the cameras' processes notices the daemon's end
         left = {*harness.session_processes(process.pid)} | {
             p.pid for p in harness.processes().values() if p.pid in relatives and p.state != "Z"}
         files = files_of(folder) ^ before
@@ -254,7 +254,7 @@ def long_run(folder, config, options):
 def configuration(folder, server, listener):
     common = {"model": harness.write_model(os.path.join(folder, "model.safetensors")), "fps": FPS, "fps_force": True,
               "stride": STRIDE, "static": "off", "stall_timeout_s": STALL_S, "alert": {"threshold": 99999}}
-    port = harness.free_port()          # where nothing listens
+    port = harness.free_port()          # a port where nothing listens
     sources = {"refused": f"rtsp://127.0.0.1:{port}/live", "silent": f"rtsp://127.0.0.1:{listener.port}/live",
                "nohost": "rtsp://no-such-host-{}.invalid/live"}
     cameras = {f"well-{i}": {**common, "source": server.url} for i in range(WELL)}
@@ -297,7 +297,7 @@ def main():
         parser.error("--seconds: expected 0, or 10 or more")
     harness.MEMAED = shlex.split(options.memaed)
     folder = tempfile.mkdtemp(prefix="memaed-many-")
-    outside = tempfile.mkdtemp(prefix="memaed-many-")       # what the harness writes while the daemon runs
+    outside = tempfile.mkdtemp(prefix="memaed-many-")       # a folder for files of the harness
     listener, server = Listener(), None
     try:
         clip = harness.write_clip(os.path.join(folder, "clip.mkv"), seconds=30, size="96x64")

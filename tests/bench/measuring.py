@@ -1,4 +1,4 @@
-"""Parts that several measurements share: progress, processor time, a daemon in a folder of its own, kinds in turn."""
+"""Shared by several measurements: progress, processor time, a daemon in a folder of its own, kinds that take turns."""
 import contextlib
 import os
 import sys
@@ -14,7 +14,7 @@ def say(*text):
 
 
 def cpu_seconds(pid):
-    """Returns the processor time so far of a process and its descendants, those that have ended too."""
+    """Returns the processor time so far of a process and its descendants, also of those that have ended."""
     ticks = os.sysconf("SC_CLK_TCK")
     everybody = harness.family(pid)
     return sum(sum(map(int, p.stat[11:15])) for p in everybody) / ticks
@@ -22,7 +22,7 @@ def cpu_seconds(pid):
 
 @contextlib.contextmanager
 def running(config):
-    """A daemon in a folder of its own, both of which go at the end."""
+    """Runs a daemon in a folder of its own. At the end it is killed, and the folder removed."""
     with tempfile.TemporaryDirectory(prefix="memaed-bench-", ignore_cleanup_errors=True) as folder:
         daemon = harness.Daemon(folder, config)
         try:
@@ -32,8 +32,8 @@ def running(config):
 
 
 def in_turn(kinds, rounds, measure):
-    """Measures each kind once a round, each second round in the reverse order, so that drift meets all alike. Returns a list of
-    rounds: what measure(kind) returned, by kind."""
+    """Measures each kind once a round. Each second round has the reverse order, so that a drift of the machine affects all kinds
+    alike. Returns the rounds, each as {kind: result of measure(kind)}."""
     result = []
     for i in range(rounds):
         result.append({kind: measure(kind) for kind in (kinds if i % 2 == 0 else reversed(kinds))})

@@ -4,10 +4,10 @@
 //   onednn fp32|bf16|int8 [THREADS [SECONDS]]        (2, 5)
 //
 // Weights are reordered once. For each layer, oneDNN's choice of layouts is timed against channels last, and a fused
-// leaky ReLU against a separate one; the fastest is taken. Then cubes are run by all threads together, and by each
-// thread its own cube; the better of the two counts. Norms count as folded into weights and biases. The peer does
-// less than memaed: the memory and the residual are left out. In 8 bits (bytes, signed weights with a scale for each
-// channel) so are the zero points that a leaky ReLU needs.
+// leaky ReLU against a separate one. The fastest is taken. Then all threads run cubes together, and each thread runs a
+// cube of its own. The better of the two counts. Norms count as folded into weights and biases. The peer does less than
+// memaed, because memory and residual are left out. 8 bits means bytes, and signed weights with a scale for each channel.
+// There the zero points that a leaky ReLU needs are left out, too.
 #include <dnnl.hpp>
 #include <omp.h>
 
@@ -30,7 +30,7 @@ namespace {
 
 struct layer {
     bool transposed;
-    memory::dim in, out, stride_t;      // channels; the stride in space is 2
+    memory::dim in, out, stride_t;      // channels in and out, stride in time; the stride in space is 2
 };
 
 constexpr layer network[] = {
@@ -54,7 +54,7 @@ struct step {
     std::unordered_map<int, memory> with;
 };
 
-// Memory and primitives for one cube. The thread that makes a pipeline decides by OpenMP how many threads run it.
+// Memory and primitives for one cube. OpenMP's setting in the thread that makes a pipeline decides how many threads run it.
 class pipeline {
 public:
     explicit pipeline(const types &t) : engine_(engine::kind::cpu, 0), stream_(engine_)
@@ -146,7 +146,7 @@ private:
         dims in = x.get_desc().dims(), stride = {l.stride_t, 2, 2}, out = {1, l.out};
         for (int i = 0; i < 3; i++)
             out.push_back(l.transposed ? in[i + 2] * stride[i] : in[i + 2] / stride[i]);
-        // Padding: 1 in front, and behind as much as gives the output size above.
+        // Padding: 1 in front, and as much behind as the output size above needs.
         dims before = {1, 1, 1}, behind(3), none = {0, 0, 0};
         for (int i = 0; i < 3; i++) {
             auto fine = l.transposed ? out[i + 2] : in[i + 2], coarse = l.transposed ? in[i + 2] : out[i + 2];

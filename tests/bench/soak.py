@@ -23,12 +23,12 @@ from measuring import say  # noqa: E402
 
 CAMERAS = ("gate", "yard", "hall", "dock")      # gate is over RTSP
 FPS = 25
-SHARE = 0.1             # how far a camera's part may be from an equal share
-GROWTH = 0.05           # allowed growth of resident memory after warm-up; 8 MiB are always allowed
+SHARE = 0.1             # how far a camera's share may differ from an equal one
+GROWTH = 0.05           # the allowed growth of resident memory after warm-up; 8 MiB are always allowed
 
 
 def choose_model(folder, workers):
-    """Writes a model so large that four cameras at a stride of 1 can ask for 150 % of what the workers do. Returns
+    """Writes a model so large that four cameras at a stride of 1 can ask for 150 % of the workers' capacity. Returns
     its path and the workers' windows a second."""
     for channels in ((16, 24, 32, 32), (32, 48, 64, 64), (48, 64, 96, 96), (96, 128, 256, 256)):
         model = harness.write_model(os.path.join(folder, "model.safetensors"), 128, 128, channels, slots=500)
@@ -76,7 +76,7 @@ def run(folder, model, rate, sources, minutes, workers):
     keys = ("frames_dropped", "windows_due", "windows_scored", "windows_skipped", "windows_pending", "reconnects")
     counts = {n: {k: end[n][k] for k in keys} for n in CAMERAS}
     scored = [end[n]["windows_scored"] - start[n]["windows_scored"] for n in CAMERAS]
-    # Memory grows for minutes until all of it was touched once. Warm-up is a tenth of the time: 5 s to 5 minutes.
+    # Resident memory grows for minutes, until all pages were touched once. Warm-up is a tenth of the time: 5 s to 5 minutes.
     warm = min(300, max(5, len(memory) // 10))
     kept = memory[warm:] or memory[-1:]
     tail = max(1, len(kept) // 5)

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Measures what a model finds of what stands still: how many composited events, and how many alerts on a normal day.
+"""Measures how well a model finds objects that stand still: in composited events, and how often it alerts on a normal day.
 
     tests/bench/still.py MODEL [--events DIR]... [--normal FILE...]
 
 DIR is a folder that tests/bench/composites.py made. An event is found if a box overlaps its place while the voice `still` is
-at or above the model's threshold, within 60 s after the event began. A clip with nothing to find (a change of light, somebody
-who passes) counts as an alert if that voice reaches the threshold at all. The FILEs are one normal day in order, which are
-joined and watched as one. Prints one JSON object. MEMAED names the program.
+at or above the model's threshold, within 60 s after the event began. A negative clip (a change of light, somebody who passes)
+counts as an alert if that voice ever reaches the threshold. The FILEs are one normal day in order, and are watched as one.
+Prints one JSON object. MEMAED names the program.
 """
 import argparse
 import json
@@ -30,7 +30,7 @@ def calibration(path):
 
 
 def rows(model, path, fps):
-    """The rows of a file, one a second."""
+    """Yields the rows of a file, one a second."""
     command = [MEMAED, "score", "--model", model, "--format", "jsonl", "--stride", str(round(fps)), path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -49,7 +49,7 @@ def judge(model, folder, event, fps, threshold):
     path = os.path.join(folder, "clips", event["clip"] + ".mp4")
     size, began_s = size_of(path), event["first"] / event["fps"]
     for row in rows(model, path, fps):
-        level, at_s = row["voices"]["still"], row["pts_s"] + 8 / fps        # of the window's last frame
+        level, at_s = row["voices"]["still"], row["pts_s"] + 8 / fps        # the time of the window's last frame
         if level is None or level < threshold:
             continue
         if event["negative"]:

@@ -1,23 +1,23 @@
 #!/usr/bin/python3
-"""Watches more than a hundred stream variants in one run beside a healthy camera, and tells what became of each.
+"""Watches more than a hundred stream variants in one run beside a healthy camera, and prints the outcome of each.
 
     tests/bench/stream_variants.py [--seconds 60] [--batch 24] [--only WORD,...] [--odd FILE] [--memaed build/memaed]
 
-A variant is a stream as some camera, server or network gives it. Time stamps lie, packets are lost or damaged, sign-in or the
-session description has faults, servers fail. Pictures have another size or rate. HTTP, UDP and files come, too. All show the
-same scene at ten frames a second. The model was learned from it in seconds. tests/bench/variants/catalogue.py lists the
-variants. One `memaed run` watches them in batches; a reload exchanges a batch for the next. The healthy camera is watched from
-the first batch to the last.
+A variant is a stream as some camera, server or network gives it. Time stamps are wrong, packets are lost or damaged, sign-in or
+the session description has faults, servers fail. Pictures have another size or rate. Some variants are HTTP, UDP or files. All
+show the same scene at ten frames a second, from which the model was learned in seconds. tests/bench/variants/catalogue.py lists
+the variants. One `memaed run` watches them in batches, and a reload exchanges a batch for the next. The healthy camera is watched
+from the first batch to the last.
 
 Prints progress on standard error and a table in Markdown on standard output. A variant is blind if the second half of its time
-gave less than three fifths of the windows that its rate promises. It must not be blind without a word. A word is one of these:
+gave less than three fifths of the windows that its rate promises. A blind variant must be reported by one of these words:
 
     a reason; `slow` or `frozen`
     corrupt frames in that half, or breaks other than those of a file that began again
     a warning in the log that names the camera, but not a line of FFmpeg, an alert, or another time source
 
-The healthy camera must lose nothing: no break, no window skipped, and as many windows as its rate promises. The status is 1 if a
-variant is blind without a word, or if the healthy camera lost something.
+The healthy camera must lose nothing: it has no break, skips no window, and gets as many windows as its rate promises. The status
+is 1 if a variant is blind without a word, or if the healthy camera lost something.
 
 --only takes the variants whose names contain one of the words. --odd is the path of odd_rtsp.py, a further server of odd
 streams that is no part of this repository. Without it the variants odd-... are skipped.
@@ -44,10 +44,10 @@ from variants.lab import FPS, Lab  # noqa: E402
 
 ODD_TOOL = os.path.join(os.path.dirname(harness.ROOT), "shared", "tools", "odd_rtsp.py")
 STRIDE, HEALTHY = 2, "healthy"
-SCENE_S = 44               # the disc of learning.DISC then ends where it began: seven rounds
+SCENE_S = 44               # seven rounds of the disc of learning.DISC, which then ends where it began
 ROUTINE = ("alert_opened", "alert_closed", "ffmpeg")    # warnings that are left out of the table
-HINT = "log: camera_time_source"                        # shown, but it does not say that a camera sees little
-SLACK_WINDOWS = 5           # of the healthy camera: those on their way at the first and the last look
+HINT = "log: camera_time_source"                        # shown in the table, but it does not say that a camera sees little
+SLACK_WINDOWS = 5           # windows of the healthy camera that are on their way when it is looked at
 BLIND_SHARE = 0.6
 
 
@@ -60,7 +60,7 @@ def learn(lab):
 
 
 def reload(daemon, model, sources):
-    """Watches the healthy camera and these variants: {name: (source, keys)}."""
+    """Makes the daemon watch the healthy camera and these variants: {name: (source, keys)}."""
     with open(daemon.config, encoding="utf-8") as f:
         config = json.load(f)
     config["cameras"] = {name: {"source": source, "model": model, "stride": STRIDE, **keys}
@@ -116,7 +116,7 @@ class Outcome:
 
 
 def watch(daemon, lab, model, names, healthy, options):
-    """Watches a batch. Returns {name: Outcome, or a text why it was skipped}."""
+    """Watches a batch. Returns {name: Outcome, or the text why it was skipped}."""
     found, sources = {}, {}
     for name in names:
         source = variants()[name](lab)

@@ -1,4 +1,4 @@
-/* core/error: a prefix stands before a text once. */
+/* core/error: a prefix is put before a text only if it is not there already. */
 #include <check.h>
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* libFuzzer target: the configuration parser, on bytes in memory; and that masks which it accepts can be drawn. */
+/* libFuzzer target: the configuration parser, on bytes in memory. Masks that it accepts can be drawn. */
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>

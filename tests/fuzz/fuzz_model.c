@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct model_file file = {.model = NULL};
     struct error err = {""};
     int r = model_file_load_memory(&file, data, size, "fuzz", &err);
-    /* The contract: a failure gives a text and leaves the result untouched; a success gives a whole model. */
+    /* By contract a failure gives a text and leaves the result untouched, and a success gives a whole model. */
     if (r < 0 ? err.text[0] == '\0' || file.model || file.training : r > 0 || !file.model)
         abort();
     model_file_clear(&file);
@@ -32,7 +32,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     if (length > size - 8 || size > max_size)
         return LLVMFuzzerMutate(data, size, max_size);
     size_t header = (size_t)length, tail = size - 8 - header;
-    if (seed % 16 == 1 && tail > 0)             /* the data */
+    if (seed % 16 == 1 && tail > 0)             /* mutates the data of tensors */
         return 8 + header + LLVMFuzzerMutate(data + 8 + header, tail, max_size - 8 - header);
 
     uint8_t *kept = malloc(tail ? tail : 1);

@@ -13,7 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { RING_BYTES = 100000 };
-static bool asked;              /* for audio */
+static bool asked;              /* audio was asked for */
 
 static void check(int holds)
 {
@@ -46,8 +46,8 @@ static void lose(void *arg)
     packet_ring_lose(arg);
 }
 
-/* The first byte is how many records are said to be there (255: far too many), the lowest bit of the second whether audio was
- * asked for. Records follow as they are, then data. An arrival of 0 stands for now. */
+/* The first byte is the number of records that the counter claims (255: far too many). The lowest bit of the second byte says
+ * whether audio was asked for. Records follow as they are, then data. An arrival of 0 stands for now. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct capture_memory memory;

@@ -58,7 +58,7 @@ static void check_request(const struct web_route *route, const struct web_reques
     check((!r->has_from || (route->parameters & WEB_FROM)) && (!r->has_to || (route->parameters & WEB_TO)));
     check(strnlen(r->note, sizeof r->note) < sizeof r->note && (!r->has_note || (route->parameters & WEB_NOTE)));
     check(!r->by_minute || (route->parameters & WEB_STEP));
-    const int64_t day_us = 86400000000;              /* more than an offset */
+    const int64_t day_us = 86400000000;              /* more than any offset from UTC */
     const int64_t first_us = -62167219200000000 - day_us, end_us = 253402300801000000 + day_us;
     check(!r->has_from || (r->from_us >= first_us && r->from_us < end_us));
     check(!r->has_to || (r->to_us >= first_us && r->to_us < end_us));
@@ -82,7 +82,6 @@ static void check_dispatch(const char *method, const char *text, size_t size)
     web_answer_clear(&answer);
 }
 
-/* text ends with a 0. */
 static void check_event_id(const char *text)
 {
     uint64_t id;
@@ -93,7 +92,6 @@ static void check_event_id(const char *text)
     check(strcmp(again, text) == 0 && id < UINT64_MAX);
 }
 
-/* text ends with a 0. */
 static void check_headers(const char *text)
 {
     web_parse_loopback_host(text);
@@ -106,7 +104,7 @@ static void check_headers(const char *text)
         memcpy(origin + 7, text, size);
         other[0] = 'x';
         memcpy(other + 1, text, size);
-        /* A host that an origin can name has no character that ends a host in a URL. It is no other host. */
+        /* The host of an origin has no character that ends a host in a URL: it could name another host. */
         if (web_is_same_origin(origin, text))
             check(!strpbrk(text, "/@?#\\ ") && !web_is_same_origin(origin, other) && !web_is_same_origin(text, text));
     }

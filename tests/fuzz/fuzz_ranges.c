@@ -1,5 +1,5 @@
-/* libFuzzer target: Range, the conditions of requests for files, times of RFC 3339, and paths beneath a folder. The input is cut
- * at newlines into the fields; its first 8 bytes are the file's size. Results obey their headers. */
+/* libFuzzer target: Range, the conditions of requests for files, times of RFC 3339, and paths beneath a folder. The first 8 bytes
+ * of the input are the file's size. Newlines cut the rest into the fields. Results obey the contracts in the C headers. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static void check_date(const char *text)
 
 static void check_beneath(const char *path)
 {
-    int folder = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);       /* of nothing but links */
+    int folder = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);       /* it holds links alone */
     for (int stepwise = 0; stepwise < 2; stepwise++) {
         int fd = (stepwise ? beneath_open_stepwise : beneath_open)(folder, path, O_RDONLY | O_NONBLOCK);
         check(fd < 0);

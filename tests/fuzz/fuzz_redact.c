@@ -1,6 +1,6 @@
-/* libFuzzer target: redact(). On any text its result is ended, fits, is the same at every size but for its length, and does not
- * change in a second call. A marked secret, put into an address as user information or as the value of a parameter, does not
- * survive. That holds as it is, in an address inside another, and percent-encoded there. */
+/* libFuzzer target: redact(). For any text the result ends with a 0, fits, and a second call does not change it. A smaller buffer
+ * gets the beginning of the same text. A marked secret in an address, as a password or as the value of a parameter, does not
+ * survive. The address may also lie inside another one, percent-encoded. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static void check(int holds)
         abort();
 }
 
-/* text has fewer than ROOM / 8 bytes: each may become "***" and more. */
+/* text has fewer than ROOM / 8 bytes, because each byte may become "***" and more. */
 static void check_text(const char *text, size_t cut)
 {
     static char whole[ROOM], again[ROOM], part[ROOM];
@@ -43,7 +43,7 @@ static char *copy(const uint8_t *data, size_t size)
     return text;
 }
 
-/* Percent-encodes all but letters and digits. The caller's. */
+/* Percent-encodes all but letters and digits. The caller frees the text. */
 static char *encoded(const char *text)
 {
     static const char digits[] = "0123456789ABCDEFabcdef";
@@ -63,7 +63,7 @@ static char *encoded(const char *text)
     return ret;
 }
 
-/* Blanks end an address, and '?', '#' and '&' a part of it: whoever writes them raw in a password has to encode them. */
+/* Blanks end an address, and '?', '#' and '&' end a part of it. A password must not hold them raw, so they are replaced. */
 static void make_raw(char *text)
 {
     for (; *text; text++)
@@ -71,18 +71,18 @@ static void make_raw(char *text)
             *text = '_';
 }
 
-/* data: how the secret is placed, what stands before it and behind it in the password, and behind the address. */
+/* The first bytes of data choose the place of the secret. The rest is the text before it, behind it and behind the address. */
 static void check_secret(const uint8_t *data, size_t size)
 {
     static const char secret[] = "S3CR3TxQ9";
     static char address[ROOM], text[ROOM], shown[ROOM];
     if (memmem(data, size, secret, 4))
-        return;                 /* found by libFuzzer: it may stand where nothing is secret */
+        return;                 /* libFuzzer may have put the secret at any place */
     unsigned form = data[0], depth = form / 2 % 3;
     size_t first = data[1] % (size - 2 + 1), second = data[2 % size] % (size - 2 - first + 1);
     char *before = copy(data + 2, first), *behind = copy(data + 2 + first, second),
          *rest = copy(data + 2 + first + second, size - 2 - first - second);
-    if (depth == 0 || form % 2) {           /* a parameter's value has to be encoded where its address is not */
+    if (depth == 0 || form % 2) {           /* such a value cannot hold these characters raw */
         make_raw(before);
         make_raw(behind);
     }

@@ -1,21 +1,21 @@
 /* libFuzzer target: source_open() and source_read() against a hostile RTSP camera.
  *
- * The first byte of the input chooses how the source is asked for (the bits SIGN_IN and so on). The rest is the script of the
- * camera: pieces, with "%%%" and a line end between them. A piece goes out when the camera has read a request, or when the client
+ * The first byte of the input chooses the options of the source (the bits SIGN_IN and so on). The rest is the script of the
+ * camera: pieces, with "%%%" and a line end between them. The camera sends a piece when it has read a request, or when the client
  * has waited for WAIT_US with nothing to read. After the last one the camera hangs up, or falls silent (SILENT).
  *
- *   =C and bytes    the bytes inside the RTSP connection, on channel C - '0', with their right length. If they lack RTP's marker
- *                   bit, the next piece goes out at once, where it begins so too.
- *   ! and bytes     options.stop is set; the bytes go out
- *   bytes           go out as they are, but "%L" becomes the number of bytes behind the first empty line
+ *   =C and bytes    the bytes are sent interleaved in the RTSP connection, on channel C - '0', with their right length. If they
+ *                   lack RTP's marker bit, and the next piece begins with '=' too, it is sent at once.
+ *   ! and bytes     options.stop is set, and the bytes are sent
+ *   bytes           they are sent as they are, but "%L" becomes the number of bytes behind the first empty line
  *
- * The camera is a socket on loopback, whatever address the client connects to. The client's own thread serves it when it would
- * wait: poll(), connect(), getaddrinfo() and clock_gettime() are those of this file. The clock moves by what is waited, so
- * nothing sleeps, and a run takes the same way each time.
+ * The camera is a socket on loopback, whatever address the client connects to. The client's own thread serves the camera when the
+ * client would wait: poll(), connect(), getaddrinfo() and clock_gettime() are those of this file. The clock moves by the time
+ * that the client would wait. So nothing sleeps, and an input always gives the same run.
  *
- * Checked: each call ends in its time. Times of pictures rise. A failure has a text of one line. The password is in no text and
- * in no request. No sign-in goes to another host, and nothing to this machine. FFmpeg is not instrumented, so its log lines and
- * its requests count as coverage. */
+ * Checked: each call ends within its time limit. Times of pictures rise. A failure has a text of one line. No text and no request
+ * holds the password. No sign-in goes to another host, and no request to this machine. FFmpeg is not instrumented, so its log
+ * lines and its requests count as coverage. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libavutil/log.h>
@@ -45,19 +45,19 @@ enum { SIGN_IN = 1, SIGN_IN_URL = 2, SILENT = 4, PICKED = 8, PEEK = 16 };
 enum { WIDTH = 32, HEIGHT = 24, PICTURES = 40, WAIT_US = 20000, STALL_MS = 200, SLACK_MS = 200, CLOSE_MS = 300, PICK_MS = 400,
        MAX_SCRIPT = 65536, MAX_PIECES = 256, COUNTERS = 4096 };
 
-/* The bytes that no text may hold: of the password, and of "us:" and the password in base64. */
+/* Bytes that no text may hold: of the password, and of "us:" and the password in base64. */
 static const char secret[] = "S3CR3TxQ9", secret_base64[] = "UzNDUjNUeFE5";
 static const char mark[] = "%%%\n", camera_address[] = "192.0.2.7", other_address[] = "198.51.100.1";
 
 static struct {
     int listener, fd;           /* fd: the connection; -1: there is none */
-    struct sockaddr_in place;   /* the listener's */
+    struct sockaddr_in place;   /* the listener's address */
     bool on;                    /* a run is under way */
     int64_t now_us;             /* the clock */
-    const uint8_t *at, *end;    /* what is left of the script */
+    const uint8_t *at, *end;    /* the rest of the script */
     bool silent, signs_in, over;
-    bool foreign, local;        /* the client meant another host, or this machine */
-    char in[16384];             /* what the client has sent and was not read */
+    bool foreign, local;        /* the client connected to another host, or to this machine */
+    char in[16384];             /* bytes of the client that the camera has not read */
     size_t n_in;
     atomic_bool stop;
     int64_t stop_us;            /* when stop was set */
@@ -78,7 +78,7 @@ static void check(int holds)
         abort();
 }
 
-/* Counts a text as coverage: its first letters, before anything that is quoted. */
+/* Counts the first letters of a text as coverage, up to a quotation. */
 static void count(const char *text, size_t size)
 {
     uint32_t hash = 2166136261;
@@ -146,7 +146,7 @@ static size_t join(uint8_t *out, size_t max, uint8_t flags, const struct piece *
     return size;
 }
 
-/* Changes the bytes, or one piece, or the order of the pieces. */
+/* Mutates all bytes or one piece, or swaps, doubles or removes a piece. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
 {
     static uint8_t copy[MAX_SCRIPT], changed[MAX_SCRIPT];
@@ -160,16 +160,16 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
     struct piece moved = pieces[other];
     size_t room = max - size + pieces[one].size;
     switch (seed / 3 % 5) {
-    case 0:                     /* another's place */
+    case 0:                     /* two pieces swap places */
         pieces[other] = pieces[one];
         pieces[one] = moved;
         break;
-    case 1:                     /* twice */
+    case 1:                     /* a piece is there twice */
         memmove(pieces + one + 1, pieces + one, (n - one) * sizeof *pieces);
         pieces[one] = moved;
         n++;
         break;
-    case 2:                     /* not at all */
+    case 2:                     /* a piece is removed */
         n--;
         memmove(pieces + one, pieces + one + 1, (n - one) * sizeof *pieces);
         break;
@@ -180,7 +180,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
     return join(data, max, copy[0], pieces, n);
 }
 
-/* The beginning of one script, and the end of another. */
+/* Joins the beginning of one script and the end of another. */
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out, size_t max,
                                  unsigned seed)
 {
@@ -319,12 +319,12 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 {
     if (!camera.on || clock != CLOCK_MONOTONIC)
         return (int)syscall(SYS_clock_gettime, clock, now);
-    camera.now_us++;            /* whoever waits without poll() gets on, too */
+    camera.now_us++;            /* time also passes for a wait without poll() */
     *now = (struct timespec){camera.now_us / 1000000, camera.now_us % 1000000 * 1000};
     return 0;
 }
 
-/* Names are those of one other host. */
+/* Every name resolves to one other host. */
 int getaddrinfo(const char *restrict host, const char *restrict port, const struct addrinfo *restrict hints,
                 struct addrinfo **restrict ret)
 {
@@ -376,7 +376,7 @@ static void judge(const struct sockaddr *address)
     camera.local = to >> 24 == 127 || to == 0;
 }
 
-/* Leads to the camera from whatever address. */
+/* Connects to the camera, whatever the address is. */
 int connect(int fd, const struct sockaddr *address, socklen_t size)
 {
     int type = 0;
@@ -405,7 +405,7 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
 
 /* ---- the client ---------------------------------------------------------------------------------------------------- */
 
-/* Checks that a call that began then has taken no longer than it may. */
+/* Checks that a call that began at since_us has taken no longer than limit_ms. */
 static void check_time(int64_t since_us, int limit_ms)
 {
     check(camera.now_us - since_us <= 1000 * (int64_t)(limit_ms + SLACK_MS));
@@ -515,7 +515,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    /* libFuzzer may find the secret, and put it where nothing is secret. */
+    /* libFuzzer may find the secret, and put it at any place. */
     if (size < 1 || size > MAX_SCRIPT || memmem(data, size, secret, 4) || memmem(data, size, secret_base64, 4))
         return 0;
     camera.at = data + 1;

@@ -1,7 +1,8 @@
-/* libFuzzer target: schedules from any text (core/alerting/schedule.h), in a place that changes its clock by any amount.
+/* libFuzzer target: schedules from any text (core/alerting/schedule.h), in a time zone that changes its clock once, by up to 2.5
+ * hours.
  *
- * The first two bytes say when and how the clock changes, the rest is one span a line. Checked: what is parsed is in range. The
- * next change lies ahead and is one: just before it the schedule holds as now, and at it no more. */
+ * The first two bytes say when and how the clock changes, the rest is one span a line. Checked: a parsed span is in range. The
+ * next change lies ahead. Just before it the schedule holds or not as now, and at it the other way round. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

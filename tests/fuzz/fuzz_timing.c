@@ -6,9 +6,9 @@
  * imitated. It skips what pick_packet() allows it to, holds back up to 7 pictures and gives them in the order of their time
  * stamps.
  *
- * Checked: the first picture is picked at 0, unbroken. Times rise strictly. A picture that lies three periods and two intervals
- * past the last picked one on the output clock is picked. A live source skips no more undecoded than pacing_wants() says, and
- * it is not blind. By arrivals, no more than BLIND windows of the timing and 12 periods pass without a picked picture. */
+ * Checked: the first picture is picked at 0, without a break. Times rise strictly. A picture that lies three periods and two
+ * intervals past the last picked one on the output clock is picked. A live source leaves no more pictures undecoded than
+ * pacing_wants() says. By arrivals, a picture is picked at least once in BLIND windows of the timing and 12 periods. */
 #include <libavcodec/avcodec.h>
 #include <math.h>
 #include <stdint.h>
@@ -54,18 +54,18 @@ struct stream {
     struct pick *pick;
     AVFrame *frame;
     bool live;
-    double period_us;           /* 0: all are picked */
+    double period_us;           /* between picked pictures; 0: all are picked */
     struct picture held[HELD];
     int n_held;
     bool started;
-    int64_t out_us;             /* of the last picture */
-    int64_t picked_us;          /* of the last picked one, on the output clock */
+    int64_t out_us;             /* the time of the last picture */
+    int64_t picked_us;          /* the time of the last picked picture, on the output clock */
     int64_t picked_arrival_us, given_arrival_us, arrival_us;
-    int64_t longest_wait_us;    /* from packet to packet */
-    int64_t longest_us;         /* from decoded picture to decoded picture since the last pick */
+    int64_t longest_wait_us;    /* the longest time from packet to packet */
+    int64_t longest_us;         /* the same from decoded picture to decoded picture, since the last pick */
 };
 
-/* Microseconds between pictures, as they were measured; 0: unknown. */
+/* The measured microseconds between pictures; 0: unknown. */
 static double interval_us(const struct stream *stream)
 {
     double fps = pick_fps(stream->pick);
@@ -118,7 +118,7 @@ static void give(struct stream *stream, const struct picture *picture)
     stream->longest_us = 0;
 }
 
-/* Gives the picture that is due of those that are held back. */
+/* Gives out one of the pictures that the decoder holds back. */
 static void give_first(struct stream *stream, bool sorted)
 {
     int first = 0;

@@ -1,6 +1,6 @@
-/* libFuzzer target: the messages between the daemon and the process of a source, in both directions. The first byte chooses:
- * even, a reply that the daemon reads; odd, a request that the process reads. What is taken is in range, and a request that is
- * taken is the same when it is sent on. */
+/* libFuzzer target: the messages between the daemon and the process of a source, in both directions. If the first byte is even,
+ * the daemon reads a reply. If it is odd, the process reads a request. An accepted message is in range. An accepted request
+ * stays the same when it is sent on. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

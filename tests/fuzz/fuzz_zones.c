@@ -2,8 +2,8 @@
  * points. Each further two give a point on a grid of 1/240 of the picture, so that points often meet, touch sides and lie on
  * the border.
  *
- * Checked of a polygon that is accepted: its shares are from 0 to 1, and those of four quarters are that of the whole. Every
- * pixel that it covers in part is filled, none beside it is, and the pixels of hiding_map() hold all of them. */
+ * Checked of an accepted polygon: its shares are from 0 to 1, and the shares of four quarters add up to that of the whole. Every
+ * pixel that it covers in part is filled, and no other. hiding_map() contains all of these pixels. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     polygon->n = data[0] % (POLYGON_POINTS_MOST + 2);
     for (int i = 0; i < polygon->n && i < POLYGON_POINTS_MOST; i++) {
         size_t at = 1 + 2 * (size_t)i;
-        /* 255 lies beyond the picture. */
+        /* A byte of 255 lies outside the picture. */
         polygon->points[i].x = at < size ? (float)data[at] / GRID : 0;
         polygon->points[i].y = at + 1 < size ? (float)data[at + 1] / GRID : 0;
     }

@@ -1,8 +1,8 @@
 /* Repeats the paper's experiment on MNIST (Gong et al., ICCV 2019, section 4.1): ten models, each learned on one digit and
  * tested on all 10,000 test images. The score is the reconstruction error; the other digits are the anomaly. Prints JSON.
  * The paper's network, 16-32-64 on 32x32, encodes 4x4x64 = 1,024 numbers, as many as there are pixels. With a query for
- * each of the 16 positions it copies any digit, with the memory or without. So one more layer makes a single query of an
- * image, and a slot is a whole digit, as in the paper's figure of slots. The first kernel is 3x3 here. The paper's is
+ * each of the 16 positions it copies any digit, with the memory or without. So one more layer here makes a single query of
+ * an image, and a slot is a whole digit, as in the paper's figure of slots. The first kernel is 3x3 here. The paper's is
  * 1x1, which at a stride of 2 sees a quarter of the pixels.
  * --plain leaves the memory out.
  * --validate, for choosing settings, learns on the first 50,000 training images and tests on the last 10,000. */
@@ -17,7 +17,7 @@ enum { DIGITS = 10, QUERY = 16, SIDE = 28, MARGIN = 2, PADDED = SIDE + 2 * MARGI
 
 struct images {
     const uint8_t *pixels;
-    size_t *index, n;           /* the n images that are used, in the file's order */
+    size_t *index, n;           /* the n images used, in the file's order */
     uint8_t *labels;            /* [n] */
 };
 

@@ -7,14 +7,14 @@
 --ablation also learns variants with the same steps, seeds and members: no-memory, no-shrink, no-entropy.
 
 Models learn from all of train/, as in the paper. They are calibrated on it too, because there is no other normal
-footage and a fifth of it is half a minute. By chance, trainings differ in which memory slots draw what. So they
-differ in how far a clip's normal frames score below the abnormal frames of other clips. A mean over networks differs
-less, and still less if the networks are of different kinds. So each model is a committee whose scores `memaed eval`
-averages. A kind is an architecture and a weight of the entropy; each kind has a number of members. The first model
-takes seeds from 1 on, the second model the next ones.
+footage, and a fifth of it is only half a minute. Trainings differ by chance in what each memory slot reconstructs. So
+they differ in how far a clip's normal frames score below the abnormal frames of other clips. A mean over networks
+differs less, and still less if the networks are of different kinds. So each model is a committee whose scores `memaed
+eval` averages. A kind is an architecture and a weight of the entropy. Each kind has a number of members. The first
+model takes seeds from 1 on, the second model the next ones.
 
-A training takes one thread, and as many run at once as there are cores. The frozen network runs in floats, as in the
-paper. Models stay in build/reproduce/ped2. Existing models are not learned again, and an interrupted training goes on
+A training takes one thread. As many trainings run at once as there are cores. The frozen network runs in floats, as in
+the paper. Models stay in build/reproduce/ped2. Existing models are not learned again. An interrupted training goes on
 from its checkpoint. Needs the Ped2 clips and labels in ../shared/data/ped2 (MEMAED_DATA names the parent folder).
 Prints JSON: the mean and spread of each figure over the models, and each model's value. `kinds` has the same for
 single networks, in the order of seeds.

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Measures what the paper's protocol on Ped2 gives without any learning: each window of 16 frames is drawn as the
-median picture of train/.
+"""Measures the AUC of the paper's protocol on Ped2 without any learning. The median picture of train/ takes the place of the
+reconstruction of each window of 16 frames.
 
     tests/reproduce/ped2_background.py [SIDE…]      side of the pictures in pixels (64 and 128)
 
-The error of a window is its mean absolute difference from the drawing, scaled to 0…1 over each clip. Two more
-drawings are measured. One is the mean picture. The other is the median picture plus half of the difference between the window's
-own mean and the median. It resembles an autoencoder that draws standing things better than moving ones. Needs ffmpeg, numpy,
-and the clips of ped2.py. Prints one line of JSON for each side.
+The error of a window is its mean absolute difference from that picture, scaled to 0…1 over each clip. Two more pictures are
+measured. One is the mean of train/. The other is the median plus half of the difference between the window's own mean and
+the median. It resembles an autoencoder that reconstructs standing things better than moving ones. Needs ffmpeg, numpy, and
+the clips of ped2.py. Prints one line of JSON for each side.
 """
 import glob
 import json

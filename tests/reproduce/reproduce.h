@@ -13,7 +13,7 @@ struct reproduce {
     const char *name;
     int runs, epochs, batch, seed, threads;
     double learning_rate, alpha, shrink, temperature;
-    bool validate;              /* choose settings: test on held-out learning data, leave the test data alone */
+    bool validate;              /* test on held-out learning data, not on the test data: for choosing settings */
     bool plain;                 /* an autoencoder without a memory */
 };
 

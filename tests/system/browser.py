@@ -1,4 +1,4 @@
-"""Plays a video by URL in a headless Chromium, and tells what the player saw."""
+"""Plays a video by URL in a headless Chromium, and returns what the player saw."""
 import http.server
 import json
 import os
@@ -45,8 +45,8 @@ def find():
 
 
 def play(data, mime="video/mp4", timeout=90):
-    """Serves the bytes with range requests, as the REST interface will, and plays them. Returns what the page has seen, with the
-    ranges that were asked for."""
+    """Serves the bytes with range requests, as the REST interface does, and plays them. Returns what the page saw, and the ranges
+    that it asked for."""
     browser, result, done, ranges = find(), {}, threading.Event(), []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -99,7 +99,7 @@ def play(data, mime="video/mp4", timeout=90):
             raise AssertionError(f"Chromium does not answer; it asked for {ranges}")
         return {**result, "ranges": ranges}
     finally:
-        os.killpg(process.pid, signal.SIGKILL)          # its own processes, too
+        os.killpg(process.pid, signal.SIGKILL)          # and the processes that Chromium has started
         process.wait()
         server.shutdown()
         server.server_close()

@@ -1,15 +1,15 @@
-"""Footage whose frames carry their number, so that a test can tell which of them a clip holds."""
+"""Footage whose frames show their number. So a test can tell which frames a clip holds."""
 import random
 import subprocess
 
 WIDTH, HEIGHT, CELL, BITS = 192, 128, 12, 16
-# Scores by harness.write_model() without a calibration: 0.57 for what stands still here, 0.75 for the event. An alert waits
-# two seconds for a cause that comes back, not thirty, so that its clip ends soon.
+# A model by harness.write_model() without a calibration scores 0.57 when nothing moves here, and 0.75 in the event. Causes merge
+# within two seconds, not thirty, so that a clip ends soon.
 ALERT = {"threshold": 0.68, "close_threshold": 0.64, "k": 1, "n": 1, "cooldown_s": 0, "merge_s": 2}
 
 
 def write_counted(path, frames, events=(), fps=10):
-    """Writes gray footage: nothing moves, but noise fills the picture in each range of frames of events. Returns its path."""
+    """Writes gray footage where nothing moves. In the ranges of frames in events, noise fills the picture. Returns its path."""
     rng = random.Random(3)
     encoder = subprocess.Popen(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-s",
                                 f"{WIDTH}x{HEIGHT}", "-r", str(fps), "-i", "-", "-c:v", "ffv1", "-pix_fmt", "gray", path],
@@ -29,7 +29,7 @@ def write_counted(path, frames, events=(), fps=10):
 
 
 def read_counts(path):
-    """Returns the number in each frame of a video that FFmpeg decodes, and what FFmpeg says about it."""
+    """Decodes a video with FFmpeg. Returns the number in each frame, and FFmpeg's complaints."""
     done = subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "warning", "-i", path, "-fps_mode", "passthrough", "-vf",
                            f"scale={WIDTH}:{HEIGHT},format=gray", "-f", "rawvideo", "-"], stdin=subprocess.DEVNULL,
                           capture_output=True, check=False)

@@ -36,7 +36,7 @@ MEMAED = shlex.split(os.environ.get("MEMAED", os.path.join(ROOT, "build", "memae
 SCALE = float(os.environ.get("MEMAED_TEST_SCALE", "1"))
 SAN = os.environ.get("MEMAED_TEST_SAN", "")
 STOP_S = 2.0 * SCALE            # the longest that an orderly stop may take
-STALL_S = min(2 * SCALE, 20)    # a stall_timeout_s, the shortest that cameras keep which are well
+STALL_S = min(2 * SCALE, 20)    # the shortest stall_timeout_s with which healthy cameras are not lost
 WINDOW = 16                     # frames in a window of write_model()'s models
 
 SANITIZER_FINDING = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: |definitely lost: [1-9]")
@@ -78,7 +78,7 @@ Process = collections.namedtuple("Process", "pid name state parent session stat"
 
 
 def processes():
-    """Returns every process, zombies included, by its number."""
+    """Returns every process by its number, zombies included."""
     found = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -114,7 +114,7 @@ def camera_process(daemon, camera):
 
 
 def pss_mib(pid):
-    """Returns the memory in MiB of a process and its descendants; pages that several share count once."""
+    """Returns the memory in MiB of a process and its descendants. Pages that several of them share count once."""
     total = 0
     for process in family(pid):
         try:
@@ -374,7 +374,7 @@ PLACES_CALIBRATION = with_places(OWN_CALIBRATION, 64, 96)
 
 
 def static_calibration(height, width, limit=4.0, **changes):
-    """Returns OWN_CALIBRATION with static scenes: those where no cell differs by more than limit."""
+    """Returns OWN_CALIBRATION with limits for static scenes: a window is static if no cell differs by more than limit."""
     cells = (height // 8) * (width // 8)
     static = {"bound": 1.0, "largest_difference": 0.0, "windows": 1000, "frozen_s": 10.0, "light_margin": 0.1,
               "limits": [[limit] * cells] * 2}
@@ -461,7 +461,7 @@ def write_mover(path, frames=60, moving=range(20, 40), size=(96, 64), fps=10):
 
 
 def own_address():
-    """Returns an address of this machine that is not of loopback, or None."""
+    """Returns an address of this machine other than loopback, or None."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         try:
             s.connect(("192.0.2.1", 9))

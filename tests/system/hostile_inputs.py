@@ -1,4 +1,4 @@
-"""Footage and streams made to harm who reads them. Each function writes a file and returns its path."""
+"""Footage and streams that are made to harm their reader. Each function writes a file and returns its path."""
 import os
 import struct
 
@@ -33,8 +33,8 @@ def _segment(marker, data):
 
 
 def progressive_jpeg(path, width, height, scans):
-    """A gray progressive JPEG: one scan of DC coefficients, all 0, then many scans that say "nothing" for the whole picture, in
-    runs of up to 32767 blocks. Each costs few bytes, and a walk over all blocks."""
+    """A gray progressive JPEG. After one scan of DC coefficients, all 0, come many scans that change nothing, in runs of up to
+    32767 blocks. Each scan costs few bytes, and its decoder a walk over all blocks."""
     blocks = (width + 7) // 8 * ((height + 7) // 8)
     # Huffman tables: DC knows category 0 as "0"; AC knows EOB14 (runs of 16384 to 32767 blocks) as "0", EOB0 as "10".
     dc = _segment(0xc4, bytes([0x00]) + bytes([1] + [0] * 15) + bytes([0]))
@@ -65,7 +65,7 @@ def progressive_jpeg(path, width, height, scans):
 
 
 def mp4_of_many_samples(path, samples=88_000_000):
-    """An MP4 whose tables say that it holds so many samples of one size."""
+    """An MP4 whose tables claim so many samples of one size."""
     harness.write_clip(path, seconds=2, size="64x48", codec=("-c:v", "mpeg4"))
     with open(path, "rb") as f:
         data = bytearray(f.read())

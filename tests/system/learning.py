@@ -1,4 +1,4 @@
-"""Parts that the tests of `learn` and `calibrate` share: small footage, small models, and what is in a model file."""
+"""Shared by the tests of `learn` and `calibrate`: small footage, small models, and the contents of a model file."""
 import csv
 import io
 import json

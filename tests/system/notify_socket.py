@@ -1,4 +1,4 @@
-"""The end of systemd's notification socket that a test listens at."""
+"""systemd's notification socket, at which a test listens."""
 import socket
 import threading
 import time
@@ -35,6 +35,6 @@ class NotifySocket:
         self.socket.close()
 
     def longest_silence(self, since, until):
-        """Returns the seconds between two WATCHDOG=1, at most, from one time to the other."""
+        """Returns the longest time in seconds without WATCHDOG=1, from one time to the other."""
         fed = [since] + [t for t in self.times("WATCHDOG", "1") if since < t < until] + [until]
         return max(b - a for a, b in zip(fed, fed[1:]))

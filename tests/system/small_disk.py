@@ -1,5 +1,5 @@
-"""A small disk for state_dir: a tmpfs in a name space of mounts of this process, so that nothing is left of it. And cameras whose
-alerts fill it."""
+"""A small disk for state_dir, and cameras whose alerts fill it. The disk is a tmpfs in a mount namespace of this process, so
+nothing of it is left."""
 import datetime
 import glob
 import os
@@ -19,7 +19,7 @@ MARK = "MEMAED_TEST_MOUNTS"
 
 
 def enter():
-    """Starts this program again in a name space of mounts, as root there. Returns None within it; else why that is not
+    """Starts this program again in a mount namespace of its own, as root there. Returns None within it, or else why that is not
     possible."""
     if os.environ.get(MARK):
         return None
@@ -42,7 +42,7 @@ def unmount(path):
 
 
 def write_footage(folder):
-    """Writes footage of about 0.8 MB/s that a processor hardly has to work for."""
+    """Writes footage of about 0.8 MB/s that takes little processor time."""
     path = counted.write_counted(os.path.join(folder, "small.mkv"), 4 * PERIOD_S * FPS,
                                  [range(FPS * (2 + PERIOD_S * i), FPS * (2 + PERIOD_S * i) + FPS * PERIOD_S // 2)
                                   for i in range(4)], FPS)
@@ -52,7 +52,7 @@ def write_footage(folder):
 
 
 def config(folder, cameras, **evidence):
-    """The configuration of so many cameras with an alert every PERIOD_S seconds."""
+    """Returns a configuration of so many cameras with an alert every PERIOD_S seconds each."""
     model = harness.write_model(os.path.join(folder, "model.safetensors"))
     camera = {"source": write_footage(folder), "loop": True, "model": model, "fps": FPS, "fps_force": True, "stride": 1,
               "alert": {**counted.ALERT, "merge_s": 0, "min_duration_s": 0, "max_per_hour": 0}}
@@ -66,7 +66,7 @@ def free_bytes(path):
 
 
 class Watch:
-    """Looks at a daemon with a small disk for a while."""
+    """Watches a daemon with a small disk."""
 
     def __init__(self, daemon, state, cameras):
         self.daemon, self.state = daemon, state
@@ -98,7 +98,7 @@ class Watch:
         return found[0] if found else None
 
     def newest(self, most=4):
-        """The newest alerts that closed long enough ago for their clips to be complete."""
+        """Returns the newest alerts that closed long enough ago for their clips to be complete."""
         alerts = self.daemon.get("/api/v1/alerts?since=latest&limit=40")[1]["alerts"]
         closed = [a for a in alerts if a["closed"] and time.time() - datetime.datetime.fromisoformat(a["closed"]).timestamp() > 3]
         return sorted(closed, key=lambda a: a["id"])[-most:]
@@ -110,14 +110,14 @@ class Watch:
                                              stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
     def errors(self):
-        """The lines of the log that tell of a failure, but storage_full itself."""
+        """Returns the lines of the log that tell of a failure, without storage_full."""
         lines = self.daemon.log().splitlines()
         return [line for line in lines if " error event=" in line or " critical event=" in line or "evidence_failed" in line or
                 "retention_failed" in line]
 
 
 def fill(path, size):
-    """A file of somebody else, of that size."""
+    """Writes a file of that size, as another program might."""
     with open(path, "wb") as f:
         shutil.copyfileobj(Zeros(size), f, MIB)
 

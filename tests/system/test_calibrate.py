@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`calibrate`: a model's calibration anew, on other footage or on more of it. The network stays as it is."""
+"""`calibrate` calibrates a model anew, on other footage or on more of it. The network stays as it is."""
 import json
 import os
 import resource
@@ -21,13 +21,13 @@ class Calibrate(learning.Case):
             self.assertEqual(done.code, 0, done.err)
             calibration = json.loads(metadata(anew)["memae.calibration"])
             thresholds.append(calibration["threshold"])
-            budget = max(float(alerts), 1 / calibration["tail"]["hours"])       # little footage widens it
+            budget = max(float(alerts), 1 / calibration["tail"]["hours"])       # little footage gives a larger budget
             self.assertIn(f"threshold {thresholds[-1]:.5g} for {budget:.4g} alerts a day", done.out)
         self.assertLess(thresholds[1], thresholds[0])
         self.assertEqual(thresholds[2], thresholds[0])
         self.assertEqual(tensors(anew), tensors(model))
         calibrations = [json.loads(metadata(m)["memae.calibration"]) for m in (anew, model)]
-        for c in calibrations:                  # 8 bits were tried on the windows held out
+        for c in calibrations:                  # 8 bits were tried on windows that were held out
             self.assertLessEqual(c["int8"]["windows"], c["windows"])
             self.assertGreater(c["int8"]["rank_correlation"], 0.9)
             self.assertEqual(len(c["int8"]["low"]), len(c["int8"]["high"]))
@@ -52,7 +52,7 @@ class Calibrate(learning.Case):
         self.assertEqual(harness.run("calibrate", "--model", model, "--output", anew).code, 2)
 
     def test_a_model_that_cannot_be_written(self):
-        """A device is refused at once. Where the model exceeds a limit of file size, the one that is there stays as it is."""
+        """A device is refused at once. If the model exceeds a limit of file size, the existing file stays as it is."""
         model = self.path("learned.safetensors")
         self.assertEqual(self.learn(model, "--steps", "20").code, 0)
         done = harness.run("calibrate", "--model", model, "--input", "none-such.mkv", "--output", "/dev/full")
@@ -115,7 +115,7 @@ class Calibrate(learning.Case):
         self.assertIn("precision: expected auto or fp32, got int8, for which the model was not calibrated", done.err)
 
     def test_adding_footage(self):
-        """Adding footage gives the calibration of all footage at once, bit by bit."""
+        """Adding footage gives the same calibration as all footage at once, bit for bit."""
         more, most = self.path("more.mkv"), self.path("most.mkv")
         self.footage(more, f"lum='{DISC}+20*sin(T)':cb=128:cr=128", 12)
         self.footage(most, "lum='40+X+8*T':cb=128:cr=128", 6)
@@ -139,7 +139,7 @@ class Calibrate(learning.Case):
                             "got 290")
 
     def test_adding_to_what_was_held_out(self):
-        """Footage that `learn` held out, the last fifth of --input or --calibrate, goes on to count. What it learned does not."""
+        """Footage that `learn` held out, the last fifth of --input or --calibrate, still counts. Learned footage does not."""
         apart, more, model, anew = (self.path(n) for n in ("apart.mkv", "more.mkv", "m.safetensors", "anew.safetensors"))
         for clip in apart, more:
             self.footage(clip, f"lum='{DISC}':cb=128:cr=128", 10)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The command line: help, exit statuses (0; 1: it failed; 2: wrong usage), and standard output and error. And `check`."""
+"""The command line: help, exit statuses (0; 1: it failed; 2: wrong usage), standard output and error. Also: `check`."""
 import json
 import os
 import re
@@ -67,8 +67,8 @@ class Cli(harness.Case):
         self.assertRegex(command.out, r"^memaed \d+\.\d+\.\d+\n$")
 
     def test_little_memory(self):
-        """Under any limit of address space the program ends by itself. Threads of a library that could not start once held
-        exit()."""
+        """Under any limit of address space the program ends by itself. exit() once hung because a library could not start its
+        threads."""
         if os.environ.get("MEMAED_TEST_SAN"):
             self.skipTest("a limit of address space leaves no room for a sanitizer")
         for mib in range(180, 420, 20):
@@ -116,7 +116,7 @@ class Cli(harness.Case):
         self.assertFalse(os.path.exists(self.path("out")))
 
     def test_messages_name_a_file_once(self):
-        """A message begins with the file as it was given, and has it nowhere else."""
+        """A message begins with the file's name as it was given, and names it only there."""
         model = harness.write_model(self.path("m.safetensors"), calibration=harness.OWN_CALIBRATION)
         clip = harness.write_clip(self.path("c.mkv"))
         for name, content in (("bad.mp4", "x"), ("empty.mp4", ""), ("labels", "c 0\n")):
@@ -239,7 +239,7 @@ class Cli(harness.Case):
         self.assertEqual(command.code, 0, command.out + command.err)
 
     def test_check_warns_of_exposure(self):
-        """A setting that lets others on the network read or do something is a warning. The address of a webhook is not shown."""
+        """A setting that lets others on the network read or do something gets a warning. A webhook's path is not shown."""
         harness.write_model(self.path("gate.safetensors"))
         camera = "cameras: {gate: {source: 'rtsp://127.0.0.1/live', model: gate.safetensors, fps: 10, alert: {threshold: 0.1}}}\n"
         for text, warnings in (("http: {listen: '127.0.0.2:0'}\n", ()), ("http: {listen: '[::1]:0'}\n", ()),

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The limit of open files. It is raised at the start, and what it does not allow is refused. A daemon that has reached it
+"""The limit of open files is raised at the start. A configuration that needs more is refused. A daemon that has reached the limit
 neither ends nor spins."""
 import json
 import os
@@ -24,7 +24,7 @@ def limits(soft, hard):
 
 
 def lowest_free(pid):
-    """The number that the process's next descriptor gets."""
+    """Returns the number that the process's next descriptor gets."""
     taken = {int(n) for n in os.listdir(f"/proc/{pid}/fd")}
     return min(set(range(len(taken) + 1)) - taken)
 
@@ -48,7 +48,7 @@ class Descriptors(harness.Case):
         self.addCleanup(setattr, harness, "MEMAED", MEMAED)
 
     def cameras(self, n):
-        """One that plays a file, the others dead."""
+        """Returns cameras, of which one plays a file and the others are dead."""
         found = {f"c{i}": {**self.common, "source": f"rtsp://127.0.0.1:{harness.free_port()}/live"} for i in range(1, n)}
         return {"gate": {**self.common, "source": self.clip}, **found}
 
@@ -121,8 +121,8 @@ class Descriptors(harness.Case):
         resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (limit, self.hard))
 
     def test_exhausted(self):
-        """Without a free descriptor REST answers one client at a time, and other work goes on. Without even the reserve the web
-        thread rests. Afterwards all is as before."""
+        """Without a free descriptor REST answers one client at a time, and other work goes on. If not even the reserve is free,
+        the web thread sleeps. Afterwards all is as before."""
         receiver = Receiver(SECRET)
         self.addCleanup(receiver.close)
         daemon = self.daemon({"cameras": self.cameras(4), "webhooks": [{"url": receiver.url, "secret": SECRET}]})
@@ -131,7 +131,7 @@ class Descriptors(harness.Case):
         daemon.wait_camera("gate", "watching")
         for name in ("c1", "c2", "c3"):
             daemon.wait_camera(name, "lost")
-        # Descriptors come and go with attempts; with the number of a quiet moment the daemon has none to spare.
+        # Attempts open and close descriptors. With the number of a quiet moment, the daemon has none to spare.
         self.exhaust(daemon, min(lowest_free(pid) for _ in range(20) if not time.sleep(0.02)))
         before = daemon.camera("gate")["windows_scored"]
         held = socket.create_connection(self.at(daemon))

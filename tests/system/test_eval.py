@@ -26,7 +26,7 @@ DAY_S = 86400
 
 
 def gray_clip(path, pictures, height, width, rate="10", jump=None):
-    """jump: before this frame, time leaps by ten more frames."""
+    """jump: before this frame, ten frames are missing."""
     leap = ["-vf", f"settb=1/1000,setpts=(N+10*gte(N\\,{jump}))/({rate})/TB", "-fps_mode", "passthrough",
             "-enc_time_base", "1/1000"] if jump else []
     subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-s",
@@ -55,7 +55,7 @@ class Case(harness.Case):
         return json.loads(command.out) if code == 0 else command.err
 
     def rows(self, labels, *args):
-        """The rows of `score`, by clip."""
+        """Returns the rows of `score`, by clip."""
         inputs = [os.path.join(self.clips, f"{name}.mkv") for name in labels]
         rows = list(csv.DictReader(io.StringIO(harness.run("score", "--model", self.model, *args, *inputs).out)))
         return {name: [r for r in rows if r["clip"] == name] for name in labels}
@@ -100,7 +100,7 @@ class EventsCase(Case):
               "c": [0] * 70, "d": [0] * 30 + [1] * 30}
 
     def record(self, seconds):
-        """Clips with this interval from frame to frame, in seconds. c has a gap."""
+        """Writes clips with this interval from frame to frame, in seconds. c has a gap."""
         rng = random.Random(4)
         for name, values in self.LABELS.items():
             self.noise(os.path.join(self.clips, f"{name}.mkv"), values, seconds, rng, jump=35 if name == "c" else None)
@@ -116,7 +116,7 @@ class EventsCase(Case):
 
     @staticmethod
     def runs(rows):
-        """The windows of a clip, in unbroken sequences."""
+        """Returns the windows of a clip, in unbroken sequences."""
         return [[r for _, r in group]
                 for _, group in itertools.groupby(enumerate(rows), lambda p: int(p[1]["window"]) - p[0])]
 
@@ -127,7 +127,7 @@ class EventsCase(Case):
                    for run in self.runs(rows[name]) for a, b in zip(run, run[1:]) if not labels[int(a["frame"])])
 
     def normal_runs(self, rows):
-        """The scores of windows labelled normal, in unbroken sequences."""
+        """Returns the scores of windows labelled normal, in unbroken sequences."""
         return [[float(r["score"]) for r in group] for name, labels in self.LABELS.items() for run in self.runs(rows[name])
                 for label, group in itertools.groupby(run, lambda r, labels=labels: labels[int(r["frame"])]) if not label]
 
@@ -136,8 +136,8 @@ class EventsCase(Case):
         return sum(on for run in runs for on, _ in itertools.groupby(score >= threshold for score in run))
 
     def expect(self, at, allowed, seconds, normal=None):
-        """The figures found by trying all thresholds, from the highest down. normal: the scores of --normal, in unbroken
-        sequences, which false alarms are counted on instead of on the clips."""
+        """Returns the figures, found by trying all thresholds from the highest down. normal: the scores of --normal, in unbroken
+        sequences. False alarms are counted on them, not on the clips."""
         rows = self.rows(self.LABELS)
         of_clips = self.normal_runs(rows)
         counted = normal or of_clips
@@ -403,7 +403,7 @@ class Committee(Case):
         self.assertEqual(set(both["auc_voices"].values()), {None})
 
     def test_voices(self):
-        """Those of places are null for a model without places; their committee has none either."""
+        """The figures of places are null for a model without places, and so for a committee with such a model."""
         models = []
         for name, calibration in (("two", harness.OWN_CALIBRATION),
                                   ("four", harness.with_places(harness.OWN_CALIBRATION, HEIGHT, WIDTH))):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""`eval --normal`: normal footage apart from the labelled clips. Budgets of false alarms and false alerts are counted on it. Each
-is compared with its definition in plain Python, on clips and a model made here."""
+"""`eval --normal` takes normal footage beside the labelled clips. False alarms and false alerts are counted on it. Both are
+compared with their definition in plain Python, on clips and a model made here."""
 import csv
 import io
 import math

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`explain`: which window it takes, what it says, the pictures that it draws, masks, and what it refuses."""
+"""`explain`: the window that it takes, its text, the pictures that it draws, masks, and faults."""
 import json
 import os
 import random
@@ -12,7 +12,7 @@ PATCH = (24, 16, 72, 64)        # left, top, right, bottom of a magenta patch; t
 
 
 def pixels(path):
-    """(width, height, RGB bytes) of a JPEG, by FFmpeg's decoder."""
+    """Returns (width, height, RGB bytes) of a JPEG, by FFmpeg's decoder."""
     probe = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0", path],
                            capture_output=True, text=True, check=True).stdout
     codec, width, height = probe.strip().split(",")
@@ -27,7 +27,7 @@ def count(raw, wanted):
 
 
 def magenta(r, g, b):
-    """No colour of the heat map."""
+    """Returns true if the pixel has no colour of the heat map."""
     return min(r, b) > max(150, g + 40)
 
 
@@ -36,7 +36,7 @@ def yellow(r, g, b):
 
 
 def colour_clip(path, frames=40, moving=range(20, 32)):
-    """Gray noise with a magenta patch. In the frames `moving` a dark square goes down along the right edge. A lossless clip."""
+    """Writes a lossless clip: gray noise with a magenta patch. In frames `moving` a dark square goes down the right edge."""
     width, height = SIZE
     rng = random.Random(3)
     still = bytearray()
@@ -110,7 +110,7 @@ class Explain(harness.Case):
         self.assertEqual((width, height), (96, 64))
 
     def test_masks_leave_nothing(self):
-        """The mask is the patch itself, to the pixel: no colour of it may show, whatever the size."""
+        """The mask is exactly the patch. No colour of the patch may show, whatever the size."""
         left, top, right, bottom = (edge / side for edge, side in zip(PATCH, SIZE * 2))
         mask = f"{left},{top} {right},{top} {right},{bottom} {left},{bottom}"
         for size in ("1280", "101", "48"):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Numbers of models and configurations at their extremes: each is refused by its name, or the daemon runs with it, answers,
+"""Numbers of models and configurations at their extremes. Each is refused by its name, or the daemon runs with it, answers,
 and ends in time. The numbers are found by walking through a whole model and through `memaed check --keys`, so new ones are
-tried, too. `make check` tries a seeded sample; MEMAED_EXTREMES=all tries every number with every value.
+tried, too. `make check` tries a seeded sample. MEMAED_EXTREMES=all tries every number with every value.
 """
 import itertools
 import json
@@ -17,7 +17,7 @@ ALL = os.environ.get("MEMAED_EXTREMES") == "all"
 SAMPLE = 300                    # models in a sample
 AT_ONCE = 60                    # cameras of a run
 WATCHED_S = 1.0                 # how long they run
-# As they stand in the file, so that JSON and YAML see what Python would round.
+# As texts, so that JSON and YAML get numbers that Python would round.
 VALUES = ("0", "-0.0", "1", "-1", "0.5", "5e-324", "-5e-324", "1e-310", "-1e-310", "1e-40", "1e-13", "1e-7", "3.5e38", "-3.5e38",
           "1e39", "1.7e308", "-1.7e308", "1e400", "2147483648", "-2147483649", "9007199254740993", "9223372036854775808",
           "99999999999999999999", "1e15", "NaN", "-Infinity", "null", "true", "\"1\"", "[]", "{}")
@@ -32,7 +32,7 @@ def pareto(share=0.05):
 
 
 def whole_model(path):
-    """Writes a model with all that a model can have. Returns its metadata by key, decoded."""
+    """Writes a model that has every part a model can have. Returns its metadata by key, decoded."""
     calibration = harness.with_places(harness.static_calibration(HEIGHT, WIDTH), HEIGHT, WIDTH)
     calibration["score"]["conditions"] *= 2
     calibration["tail"] = {"hours": 20.0, "windows": 1000, "runs": 30, "quantiles": [-3 + i / 10 for i in range(33)],
@@ -63,7 +63,7 @@ def numbers(value, path=()):
 
 
 def with_value(whole, path, text):
-    """JSON of whole, with text in the place of the number at path."""
+    """Returns JSON of whole, with text in the place of the number at path."""
     changed = json.loads(json.dumps(whole))         # no part of it is another one
     at = changed
     for step in path[:-1]:
@@ -73,7 +73,7 @@ def with_value(whole, path, text):
 
 
 def write_metadata(source, path, metadata):
-    """A copy of the model with other metadata."""
+    """Writes a copy of the model with other metadata."""
     with open(source, "rb") as f:
         size, = struct.unpack("<Q", f.read(8))
         header, data = json.loads(f.read(size)), f.read()
@@ -112,7 +112,7 @@ class Extremes(harness.Case):
         return faults
 
     def all_faults(self, cameras, text):
-        """Removes cameras with faults until none is left. Returns the faults. The models are read only when the rest is right."""
+        """Removes cameras with faults until no fault is left. Returns the faults. Models are read only once the rest is right."""
         told = []
         while cameras and (faults := self.check(text())):
             told += faults
@@ -133,7 +133,7 @@ class Extremes(harness.Case):
         daemon.stop()
 
     def test_the_whole_model_is_sound(self):
-        """All extremes begin at a model that is taken with all its parts."""
+        """The model that all extremes change is accepted with all its parts."""
         camera = {"source": self.clip, "loop": True, "model": self.base, "precision": "int8"}
         self.assertEqual(self.check(json.dumps({"cameras": {"a": camera}})), [])
         daemon = self.daemon({"cameras": {"a": camera}})

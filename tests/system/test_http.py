@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The REST interface of the real program with clients that are wrong, rude or many. The pipeline goes on meanwhile."""
+"""The REST interface of the real program with clients that are faulty, hostile or many. The pipeline goes on meanwhile."""
 import http.client
 import json
 import resource
@@ -27,7 +27,7 @@ class Http(harness.Case):
             self.memaed.stop()
 
     def request(self, method, target, headers=None, body=None):
-        """(status, headers, body) of one request on a connection of its own."""
+        """Returns (status, headers, body) of one request on a connection of its own."""
         c = http.client.HTTPConnection(self.host, self.port, timeout=10 * harness.SCALE)
         try:
             c.request(method, target, body, headers or {})
@@ -40,7 +40,7 @@ class Http(harness.Case):
         return socket.create_connection((self.host, self.port), timeout=15 * harness.SCALE)
 
     def raw(self, data):
-        """The first bytes of the answer to these bytes; b"" where the server closes without one."""
+        """Returns the first bytes of the answer to these bytes; b"": the server closed without an answer."""
         with self.connect() as s:
             try:
                 s.sendall(data)
@@ -162,7 +162,7 @@ class Http(harness.Case):
                 self.assertRegex(answer, rb"^HTTP/1\.[01] [45]\d\d ")
 
     def test_slow_client(self):
-        """A client that sends a byte now and then is cut. Others are answered meanwhile."""
+        """A client that sends only a byte now and then is cut off. Others are answered meanwhile."""
         with self.connect() as s:
             s.sendall(b"GET /api/v1/cameras HTTP/1.1\r\nHost: localhost\r\nX: ")
             start, cut = time.monotonic(), False

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""`learn`. A model scores what it learned lower than what it did not. The same seed gives the same model. An interrupted run can
-be resumed. Footage that is of no use is refused with the reason."""
+"""`learn`. A model scores learned footage lower than other footage. The same seed gives the same model. An interrupted run can be
+resumed. Useless footage is refused with the reason."""
 import json
 import os
 import resource
@@ -162,7 +162,7 @@ class Learn(learning.Case):
         return "--arch", path, "--size", "16x16"
 
     def test_addressing_that_is_dead_is_cured(self):
-        """The shrink λ is lowered for good: the model holds the lower value, and a resumed run keeps it."""
+        """Once λ, the threshold of shrinkage, is lowered, the model holds the lower value, and a resumed run keeps it."""
         whole, parts = (os.path.join(self.folder, name) for name in ("whole.safetensors", "parts.safetensors"))
         args = (*self.small_network(shrink=0.9, temperature=0.1), "--steps", "400")
         done = self.learn(whole, *args)
@@ -245,7 +245,7 @@ class Learn(learning.Case):
         self.refused("--input: the footage is frozen", "--calibrate", self.normal, inputs=[apart[0]])
 
     def test_the_report(self):
-        """learn reports places in the learned footage that look like anomalies, and the alerts on footage set apart."""
+        """learn reports parts of the learned footage that look like anomalies, and the alerts on footage that it set apart."""
         intruder, apart, model = (os.path.join(self.folder, n) for n in ("intruder.mkv", "apart.mkv", "m.safetensors"))
         self.footage(intruder, f"lum='if(between(T,8,10)*lt(mod(X+60*T,32),16),255,{DISC})':cb=128:cr=128", 20)
         self.footage(apart, f"lum='{DISC}':cb=128:cr=128", 400)
@@ -264,7 +264,7 @@ class Learn(learning.Case):
         self.assertIn("verified on 0.02", done.out)
 
     def test_what_the_learned_footage_alerts(self):
-        """The learned footage is normal. What comes often in it lowers all scores, although the footage apart never shows it."""
+        """Learned footage is normal. An event that is frequent in it lowers all scores, even if held-out footage lacks it."""
         bars, apart, model, anew = (self.path(n) for n in ("bars.mkv", "apart.mkv", "m.safetensors", "anew.safetensors"))
         self.footage(bars, f"lum='if(between(mod(T,40),7,9)*lt(mod(X+60*T,32),16),220,{DISC})':cb=128:cr=128", 480)
         self.footage(apart, f"lum='{DISC}':cb=128:cr=128", 60)
@@ -300,7 +300,7 @@ class Learn(learning.Case):
         self.refused("no footage", inputs=[empty])
 
     def test_faults_of_the_footage_are_told(self):
-        """A fault is told with its clip and span. Footage that is mostly black is refused, unless any will do."""
+        """A fault is told with its clip and span. Footage that is mostly black is refused, unless any footage is allowed."""
         wall = "60+mod(floor(X/9)*37+floor(Y/7)*53,7)*16+random(0)*4"
 
         def drawn(name, seconds, fault):
@@ -449,7 +449,7 @@ class Learn(learning.Case):
     # ---- from a camera
 
     def test_stop_while_the_camera_is_away(self):
-        """A signal ends the wait for the next attempt at once. That wait is three seconds or more by now."""
+        """A signal ends the wait for the next attempt at once, though it is three seconds or more by now."""
         config, _ = self.configuration(f"rtsp://127.0.0.1:{harness.free_port()}/live")
         process = subprocess.Popen([*harness.MEMAED, *self.camera_args(config, 1)], stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -465,7 +465,7 @@ class Learn(learning.Case):
         self.assertIn(b"interrupted with 0.00 hours", err)
 
     def test_rates_that_differ(self):
-        """More frames a second than any footage has are refused; footage that has fewer than the rest is named."""
+        """A rate higher than that of any footage is refused. Footage with a lower rate than the rest is named."""
         slow = harness.write_clip(self.path("slow.mkv"), seconds=8, fps=5, size="48x32")
         done = harness.run("learn", "--fps", "10", "--input", slow, "--output", self.path("m.safetensors"))
         self.assertEqual(done.code, 1)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""More cameras than the machine can follow: what is due is scored or skipped, to the last window, and every camera gets its
-share. (tests/bench/soak.py is the same for an hour.)"""
+"""More cameras than the machine can follow. Every due window is scored or counted as skipped, and every camera gets its share.
+(tests/bench/soak.py is the same for an hour.)"""
 import json
 import time
 
@@ -13,7 +13,7 @@ SECONDS = 12
 
 class Overload(harness.Case):
     def choose_model(self):
-        """A model so large that the cameras ask for twice what one worker does here and now."""
+        """Writes a model so large that the cameras ask for twice the windows that one worker does here and now."""
         for size, channels in ((64, (8, 12, 16, 16)), (64, (16, 24, 32, 32)), (128, (16, 24, 32, 32)),
                                (128, (32, 48, 64, 64)), (128, (64, 96, 128, 128))):
             model = harness.write_model(self.path("model.safetensors"), size, size, channels, slots=200)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`learn` from a camera: what is recorded survives a power cut, and damage of the recording costs what is damaged alone."""
+"""`learn` from a camera: the recording survives a power cut, and damage in it costs only the damaged frames."""
 import json
 import os
 import struct
@@ -56,7 +56,7 @@ class Recording(learning.Case):
             f.write(bytes([byte ^ 1]))
 
     def check_folder(self):
-        """The model is there, and nothing else that learn made."""
+        """Checks that learn has left the model and no other file."""
         self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("gate")], ["gate.safetensors"])
 
     def test_damage(self):
@@ -101,7 +101,7 @@ class Recording(learning.Case):
         self.check_folder()
 
     def test_what_is_recorded_is_synced(self):
-        """The recording is synced once a half minute, and when it ends. A disk that takes two seconds for that costs no frame."""
+        """The recording is synced every half minute, and at its end. Even if a sync takes two seconds, no frame is lost."""
         library, log = self.path("slow_sync.so"), self.path("syncs")
         subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library,
                         os.path.join(harness.HERE, "programs", "slow_sync.c")], check=True)

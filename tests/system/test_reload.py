@@ -29,7 +29,7 @@ class Reload(harness.Case):
                        "alert": {"threshold": 99999}}
 
     def dead(self):
-        """Returns a camera that refuses connections."""
+        """Returns the keys of a camera that refuses connections."""
         return {**self.common, "source": f"rtsp://127.0.0.1:{harness.free_port()}/live", "loop": False}
 
     def write(self, daemon, config):
@@ -71,7 +71,7 @@ class Reload(harness.Case):
         daemon.wait_camera("d", "watching")
         daemon.wait_camera("b", lambda c: c["windows_scored"] > 2)
 
-        # The unchanged camera's cursor goes on without a gap; the replaced one's is gone, and says where to go on.
+        # The unchanged camera's cursor goes on without a gap. That of the replaced camera is refused, with the place to go on.
         stays.wait(len(stays.scores) + 10)
         windows = [s["window"] for s in stays.scores]
         self.assertEqual(windows, list(range(len(windows))))
@@ -106,7 +106,7 @@ class Reload(harness.Case):
         self.assertEqual(self.hang_up(daemon, "reload_failed")["reason"],
                          "the configuration has faults, so nothing changed; the lines before name them")
 
-        # What only the loaded model tells is a fault as well; so is a file that is gone.
+        # A fault that only the loaded model shows is a fault as well, and so is a missing file.
         self.write(daemon, {"cameras": {"a": {**self.common, "precision": "int8"}}})
         status, answer = daemon.post("/api/v1/reload")
         self.assertEqual(status, 422, answer)
@@ -193,8 +193,8 @@ class Reload(harness.Case):
         return False
 
     def test_reloads_under_load(self):
-        """Cameras are added, removed and changed, with faulty files between, while others watch and are polled: no window
-        of an unchanged camera is lost."""
+        """Cameras are added, removed and changed, with faulty files between, while others watch and are polled. No window of an
+        unchanged camera is lost."""
         rng = random.Random(1)
         self.common["source"] = harness.write_clip(self.path("long.mkv"), seconds=900, fps=10)      # none begins again
         self.common["fps"] = max(1, 10 / harness.SCALE)         # a sanitizer must not make it an overload

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`memaed run` on a file: its scores by REST with the cursor, its states, and the same values as `memaed score`."""
+"""`memaed run` on a file: its scores by REST with the cursor, and its states. Scores are those of `memaed score`."""
 import csv
 import io
 import json
@@ -131,7 +131,7 @@ class RunFile(harness.Case):
         daemon.stop()
 
     def test_near_causes_merge_and_suppressed_alerts_are_not_told(self):
-        """Something moves twice, three seconds apart: one alert with merging, two without, one of them told in a cooldown."""
+        """Something moves twice, three seconds apart. That is one alert with merging, two without. In a cooldown, one is told."""
         still, moving, clip = self.path("still.mkv"), self.path("moving.mkv"), self.path("twice.mkv")
         harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=5", "-c:v", "ffv1", "-pix_fmt", "gray",
                        still)
@@ -178,7 +178,7 @@ class RunFile(harness.Case):
         self.assertAlmostEqual(held["pts_s"], second["pts_s"], delta=0.15)
 
     def test_a_camera_that_ends_frozen(self):
-        """The log has an end for each beginning, also where no other picture comes."""
+        """The log has an end for each beginning, even if no other picture comes."""
         model = harness.write_model(self.path("own.safetensors"), calibration=harness.static_calibration(32, 48, frozen_s=1.0))
         clip = self.path("still.mkv")
         harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=2.5", "-c:v", "ffv1", "-pix_fmt", "gray",
@@ -192,7 +192,7 @@ class RunFile(harness.Case):
         daemon.stop()
 
     def test_boxes_tell_where(self):
-        """Boxes are those of `score`, at the windows that reach the closing threshold; an alert has its peak's. So are voices."""
+        """Windows at the close threshold or above have the boxes and voices of `score`. An alert has those of its peak."""
         model = harness.write_model(self.path("own.safetensors"), 64, 96, calibration=harness.PLACES_CALIBRATION)
         clip = self.path("mover.mkv")
         harness.write_mover(clip)
@@ -232,10 +232,10 @@ class RunFile(harness.Case):
         daemon.stop()
 
     def test_start_can_be_interrupted(self):
-        """A start that takes long ends soon after TERM, with status 0, though not all cameras are open."""
+        """A long start ends soon after TERM, with status 0, even if not all cameras are open."""
         big = harness.write_model(self.path("big.safetensors"), channels=(32, 64, 128, 192), slots=500)
         cameras = {}
-        for i in range(300):            # each has a file of its own, so each is read and compiled
+        for i in range(300):            # each model has a file of its own, so each is read and becomes a plan
             os.link(big, self.path(f"{i}.safetensors"))
             cameras[f"c{i}"] = {**self.camera, "model": self.path(f"{i}.safetensors")}
         with open(self.path("many.yml"), "w", encoding="utf-8") as f:

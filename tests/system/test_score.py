@@ -129,12 +129,12 @@ class Parity(harness.Case):
 
     @staticmethod
     def near_lambda(arch, weights):
-        """Queries with a softmax weight so near to lambda, within 1e-5 of it, that rounding decides whether it is shrunk."""
+        """Returns the queries with a softmax weight within 1e-5 of lambda: rounding decides whether it is shrunk."""
         shrink = arch["memory"]["shrink"]
         return ((weights - shrink).abs() <= 1e-5 * shrink).any(dim=1).nonzero()[:, 0]
 
     def softmax(self, arch, model, z):
-        """The weights before shrinkage."""
+        """Returns the weights before shrinkage."""
         unit = model.mem_rep.memory
         queries = z.movedim(1, -1).reshape(-1, z.shape[1])
         normalize = self.torch.nn.functional.normalize
@@ -185,7 +185,7 @@ class Parity(harness.Case):
             self.assertLessEqual(excepted, queries // 4 + 2)
 
     def exported(self, name, **more):
-        """Compares a model that the reference implementation exports."""
+        """Compares memaed and PyTorch on a model that the reference implementation exports."""
         path = self.path(f"{name}.safetensors")
         subprocess.run(["/usr/bin/python3", REFERENCE, "export", name, path], check=True)
         arch = self.memae.ARCHS[name]()
@@ -281,7 +281,7 @@ class Score(harness.Case):
         self.assertAlmostEqual(float(rows[1]["pts_s"]) - float(rows[0]["pts_s"]), 0.2, places=3)
 
     def test_another_aspect_is_named(self):
-        """A model of 3:2: 4:3 is told, and film of 2:3 that a viewer shows as 3:2 is not."""
+        """With a model of 3:2, footage of 4:3 gets a warning. Footage of 2:3 that a viewer shows as 3:2 does not."""
         model = harness.write_model(self.path("model.safetensors"), height=96, width=144)
         for size, options, told in (("360x240", "null", False), ("320x240", "null", True), ("240x240", "setsar=3/2", False)):
             clip = self.path(f"{size}.mkv")
@@ -292,7 +292,7 @@ class Score(harness.Case):
                                             r"that the model learned: ", done.err)), told, done.err)
 
     def test_rate_of_the_model(self):
-        """Without --fps footage is scored at the rate that the model learned at; with less than that, a warning says so."""
+        """Without --fps footage is scored at the rate that the model learned at. If it has fewer frames, a warning says so."""
         model = harness.write_model(self.path("rate.safetensors"), calibration=harness.OWN_CALIBRATION)     # 10 a second
         fast, slow = (harness.write_clip(self.path(f"{fps}.mkv"), seconds=6, fps=fps) for fps in (30, 5))
         rows = harness.run("score", "--model", model, fast)
@@ -353,7 +353,7 @@ class Score(harness.Case):
 
 
 class Static(harness.Case):
-    """Static windows, on a clip of 60 frames in which a square appears in frame 20 and is gone in frame 40."""
+    """Static windows, on a clip of 60 frames in which a square appears in frame 20 and disappears in frame 40."""
 
     def model(self, **changes):
         return harness.write_model(self.path("model.safetensors"), 64, 96,
@@ -401,7 +401,7 @@ class Static(harness.Case):
 
 
 class Boxes(harness.Case):
-    """Boxes, compared with the dumped map of each window."""
+    """Boxes agree with the dumped map of each window."""
     LEVEL = 6.0                 # halfway between the thresholds
 
     def setUp(self):
@@ -411,7 +411,7 @@ class Boxes(harness.Case):
         self.place = harness.write_mover(self.clip)
 
     def boxes_of(self, shape, raw):
-        """The boxes of a map: joins cells that touch, and takes the bounds of each group."""
+        """Returns the boxes of a map: joins cells that touch, and takes the bounds of each group."""
         rows, columns = shape
         cells = struct.unpack(f"<{rows * columns}f", raw)
         level, groups = min(self.LEVEL, max(cells)), []

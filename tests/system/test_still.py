@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Things that stand still, from learning to the alert. Footage of a scene with noise and a passer-by calibrates a model of
-random weights, then something is left in the scene. The daemon needs the real time: about three minutes."""
+"""Objects that stand still, from learning to the alert. Footage of a scene with noise and a passer-by calibrates a model of
+random weights. Then an object is left in the scene. The daemon runs in real time, for about three minutes."""
 import json
 import re
 
 import harness
 
 WIDTH, HEIGHT, FPS = 96, 64, 1
-LEFT_S, X, Y, SIDE = 112, 52, 36, 14    # what is left, from when on
+LEFT_S, X, Y, SIDE = 112, 52, 36, 14    # the object, and when it is left
 SCENE = f"nullsrc=s={WIDTH}x{HEIGHT}:r={FPS},geq=lum='110+50*sin(X/5)*cos(Y/7)+30*sin(X*Y/90)':cb=128:cr=128"
 PASSER = f"drawbox=x='mod(t*9,160)-20':y=20:w=8:h=30:color=0x101010:t=fill:enable='lt(mod(t,90),30)'"
 NOISE = "noise=alls=6:allf=t"
@@ -52,7 +52,7 @@ class Still(harness.Case):
         self.watched()
 
     def scored(self):
-        """`score` tells from when on, and where; before, and without an event, nothing."""
+        """`score` finds the object from the right time on, at the right place, and nothing before or without it."""
         rows = [json.loads(line) for line in
                 harness.run("score", "--model", self.model, "--format", "jsonl", self.event).out.splitlines()]
         self.assertIsNone(rows[0]["voices"]["still"])
@@ -72,7 +72,7 @@ class Still(harness.Case):
         self.assertEqual(json.loads(harness.run("model", "show", "--json", self.model).out)["still"]["lights"], 1)
 
     def of_another_scene(self):
-        """A picture that the model did not learn is named, and its own is not."""
+        """A warning names a picture that the model did not learn. Its own picture gets none."""
         turned, warning = self.path("turned.mkv"), "the picture is not the one that the model learned"
         harness.ffmpeg("-i", self.event, "-vf", "hflip,vflip", "-c:v", "ffv1", turned)
         self.assertIn(warning, harness.run("score", "--model", self.model, turned).err)
@@ -84,7 +84,7 @@ class Still(harness.Case):
         daemon.stop()
 
     def calibrated_again(self):
-        """On too little footage the model keeps what it knows. On footage with the thing in it from the start, it is usual."""
+        """With too little footage the model keeps its memory. In footage that has the object from the start, it becomes usual."""
         again, usual = self.path("again.safetensors"), self.path("with.mkv")
         command = harness.run("calibrate", "--model", self.model, "--input", self.path("short.mkv"), "--output", again)
         self.assertIn("what stands still is watched in 1 kind of light", command.out)

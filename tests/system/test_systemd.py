@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The view of systemd: READY, STATUS, WATCHDOG and STOPPING on a notification socket of the test's own, and the unit file."""
+"""memaed and systemd: READY, STATUS, WATCHDOG and STOPPING on a notification socket of the test's own, and the unit file."""
 import os
 import re
 import shutil
@@ -24,7 +24,7 @@ class Notify(harness.Case):
         self.common = {"model": self.model, "fps": 10, "fps_force": True, "alert": {"threshold": 99999}}
 
     def test_sources_down_stay_fed(self):
-        """Three cameras that refuse, hang and are missing: READY at once, and the watchdog fed for three periods."""
+        """With cameras that refuse, hang and are missing, READY comes at once, and the watchdog is fed for three periods."""
         hanging = socket.socket()           # takes connections, never answers
         hanging.bind(("127.0.0.1", 0))
         hanging.listen(8)
@@ -159,7 +159,7 @@ class Unit(harness.Case):
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
     def test_the_database_may_be_written(self):
-        """The unit makes the default state_dir, for memaed alone; and its filter lets through what the database is written by."""
+        """The unit makes the default state_dir, for memaed alone. Its filter allows the calls that write the database."""
         with open(self.unit, encoding="utf-8") as f:
             text = f.read()
         keys = harness.run("check", "--keys").out

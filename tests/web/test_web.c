@@ -230,7 +230,7 @@ START_TEST(bad_parameters)
     char target[512];
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (strchr(limits[i], ' '))
-            continue;       /* a request line cannot hold it */
+            continue;       /* a request line cannot hold a blank */
         snprintf(target, sizeof target, "/api/v1/cameras/gate/scores?limit=%s", limits[i]);
         refuse(target, 400, "limit");
         snprintf(target, sizeof target, "/api/v1/alerts?camera=gate&limit=%s", limits[i]);
@@ -283,7 +283,7 @@ START_TEST(health)
     answer_free(&answer);
     lock();
     world.cameras[0].health[HEALTH_BLACK].open = false;
-    world.cameras[0].health[HEALTH_BLUR].open = true;           /* does not blind */
+    world.cameras[0].health[HEALTH_BLUR].open = true;           /* a camera with blur still sees */
     unlock();
     for (int state = VIEW_STARTING; state <= VIEW_STOPPED; state++) {
         lock();

@@ -1,5 +1,5 @@
-/* web/handlers/events, web/streams: server-sent events over a real socket. Each event comes once and in order, over reconnects,
- * too; filters; a client that does not read is dropped, and one that goes is noticed. */
+/* web/handlers/events, web/streams: server-sent events over a real socket. Each event comes once and in order, also after a
+ * reconnect. A client that does not read is dropped, and one that goes is noticed. Also: filters. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +84,7 @@ START_TEST(events_come_once)
 {
     post_event(EVENT_CAMERA_LOST, "gate", 0);
     int fd = open_stream("/api/v1/events", "");
-    check_begin(fd, 100);               /* what was before is not sent */
+    check_begin(fd, 100);               /* events from before are not sent */
     post_event(EVENT_CAMERA_RESTORED, "gate", 0);
     check_event(fd, 101, "camera.restored");
     for (unsigned i = 0; i < 100; i++)
@@ -93,7 +93,7 @@ START_TEST(events_come_once)
         check_event(fd, 102 + i, "alert.opened");
     close(fd);
     post_event(EVENT_ALERT_CLOSED, "gate", 0);
-    fd = open_stream("/api/v1/events?last_event_id=3", "Last-Event-ID: 200\r\n");      /* the field counts */
+    fd = open_stream("/api/v1/events?last_event_id=3", "Last-Event-ID: 200\r\n");      /* the header wins over the parameter */
     check_begin(fd, 200);
     check_event(fd, 201, "alert.opened");
     check_event(fd, 202, "alert.closed");
@@ -162,7 +162,7 @@ START_TEST(filters)
 }
 END_TEST
 
-/* A filter that takes little: the stream goes on by itself, and says how far it has come. */
+/* If a filter takes few events, the stream searches on by itself, and says how far it has come. */
 START_TEST(long_search)
 {
     for (int i = 0; i < 20; i++)
@@ -200,7 +200,7 @@ START_TEST(unreadable)
 }
 END_TEST
 
-/* A client whose place is no longer kept, or of another database, is told so, and goes on with the oldest event. */
+/* A client whose last event is no longer kept, or is of another database, is told so. It goes on with the oldest event. */
 START_TEST(reset)
 {
     for (int i = 0; i < 20; i++)
@@ -270,7 +270,7 @@ START_TEST(limit)
             setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
         close(fds[i]);
     }
-    wait_metric("event_streams", MAX / 2);      /* long before the next sign of life */
+    wait_metric("event_streams", MAX / 2);      /* long before the next comment is due */
     for (int i = 0; i < MAX; i += 2)
         check_begin(fds[i] = open_stream("/api/v1/events", ""), 99);
     post_event(EVENT_CAMERA_LOST, "gate", 0);
@@ -286,8 +286,8 @@ START_TEST(limit)
 }
 END_TEST
 
-/* A client that does not read is dropped, and counted. Others get every event meanwhile. No time runs for a stream
- * that rests. */
+/* A client that does not read is dropped, and counted. Others get every event meanwhile. A stream without events has no time
+ * limit. */
 START_TEST(deaf)
 {
     enum { REQUEST_MS = 1000, PADDING = 100000, EVENTS = 200 };
@@ -310,7 +310,7 @@ START_TEST(deaf)
 }
 END_TEST
 
-/* Events that happened four seconds ago. What a client missed before is not counted. */
+/* The delays of events that happened four seconds ago. Events that a client missed before it came are not counted. */
 START_TEST(delays)
 {
     int live = open_stream("/api/v1/events?camera=gate", "");
@@ -335,13 +335,13 @@ START_TEST(delays)
 }
 END_TEST
 
-/* A stream with nothing to say gives a sign of life, and the place that a filter has come to. */
+/* A stream without events sends a comment now and then, and how far its filter has come. */
 START_TEST(keep_alive)
 {
     int fd = open_stream("/api/v1/events?type=drift.began", "");
     check_begin(fd, 99);
     post_event(EVENT_CAMERA_LOST, "gate", 0);
-    struct block block = read_block(fd);        /* after 15 s */
+    struct block block = read_block(fd);        /* it comes after 15 s */
     ck_assert(block.has_comment && block.has_id);
     ck_assert_uint_eq(block.id, 100);
     ck_assert_str_eq(block.event, "");

@@ -41,7 +41,7 @@ static void teardown_files(void)
     unlink(path);
 }
 
-/* The value of a header field of an answer; "": none. Valid until the next call. */
+/* Returns the value of a header field of an answer; "": there is none. It is valid until the next call. */
 static const char *field(const struct answer *answer, const char *name)
 {
     static char value[256];
@@ -141,7 +141,7 @@ START_TEST(versions)
     ck_assert_int_eq(answer.status, 206);
     answer_free(&answer);
 
-    grow(SIZE, SIZE + 1000);            /* a clip that is being written */
+    grow(SIZE, SIZE + 1000);            /* as a clip grows while it is written */
     answer = ask_clip(header);
     ck_assert_int_eq(answer.status, 200);
     check_part(&answer, 0, SIZE + 1000);
@@ -154,7 +154,7 @@ START_TEST(versions)
 }
 END_TEST
 
-/* The body is as long as the file was at the call; one that became shorter breaks. */
+/* A body is as long as the file was when it was asked for. If the file becomes shorter, the body breaks off. */
 START_TEST(changing)
 {
     enum { LARGE = 30 << 20 };
@@ -253,7 +253,7 @@ static void check_copy(const char *method, const char *target, int status, const
     answer_free(&answer);
 }
 
-/* A copy is asked for by POST alone; what becomes of it is told. */
+/* Only a POST asks for a copy. Its state is told from then on. */
 START_TEST(copies)
 {
     static const struct { int result, status; } refused[] = {{-ENOENT, 404}, {-EBUSY, 409}, {-ENOSYS, 501}, {-EAGAIN, 503},
@@ -285,7 +285,7 @@ START_TEST(copies)
 }
 END_TEST
 
-/* No descriptor is left open by any answer, and so many files are sent at once at most. */
+/* No answer leaves a descriptor open. At most MAX files are sent at once. */
 START_TEST(descriptors)
 {
     enum { MAX = 32 };

@@ -7,7 +7,7 @@
 #include "tests/suite.h"
 #include "tests/web/web_fixture.h"
 
-/* Alert i of 9 opens at second i of 22:13:20; the odd ones close 2.5 s later, and every third is of kind still. */
+/* Alert i of 9 opens i seconds after 22:13:20. Odd ones close 2.5 s later. Every third is of kind still. */
 static void add_alerts(void)
 {
     for (int i = 0; i < 9; i++) {
@@ -61,7 +61,7 @@ START_TEST(bad_values)
         snprintf(target, sizeof target, "/api/v1/alerts?%s", bad[i][0]);
         refuse(target, 400, bad[i][1]);
     }
-    struct answer answer = ask("/api/v1/cameras?state=x");         /* no parameter of this route */
+    struct answer answer = ask("/api/v1/cameras?state=x");         /* this route has no such parameter */
     ck_assert_int_eq(answer.status, 200);
     answer_free(&answer);
 }

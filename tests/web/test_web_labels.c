@@ -1,4 +1,4 @@
-/* web/handlers/labels: what people say about an alert. */
+/* web/handlers/labels: labels that people give to an alert. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -21,7 +21,7 @@
 
 START_TEST(bodies_refused)
 {
-    enum { LARGE = 700000 };        /* bytes: more than one read takes, less than the server reads on for */
+    enum { LARGE = 700000 };        /* bytes: more than one read takes, fewer than the server discards */
     char *large = malloc(LARGE + 1);
     memset(large, 'x', LARGE);
     large[LARGE] = '\0';
@@ -72,7 +72,7 @@ START_TEST(oversized)
     check_problem(&answer, 431, NULL);
     answer_free(&answer);
 
-    /* libmicrohttpd itself answers where a request does not fit into the memory of its connection. */
+    /* libmicrohttpd itself answers a request that does not fit into the memory of its connection. */
     enum { HUGE_SIZE = 200000 };
     static char huge[HUGE_SIZE], out[4096];
     static const char line[] = "GET /", field[] = "GET / HTTP/1.1\r\nHost: localhost\r\nX: ";
@@ -113,7 +113,7 @@ START_TEST(foreign_host)
         ck_assert_msg(status == absolute[i].status, "%s: %d", absolute[i].target, status);
     }
 
-    /* It is the same for a server that does not listen on loopback. */
+    /* The rule is the same for a server that does not listen on loopback. */
     web_server_close(server);
     char *names[] = {"proxy.example", "cams.example"};
     view.host_names = names;
@@ -332,7 +332,7 @@ START_TEST(addresses)
 }
 END_TEST
 
-/* Closing does not wait for connected clients. Without clients, the thread may be silent for ever. */
+/* Closing does not wait for connected clients. Without clients, the thread has no deadline for the watchdog. */
 START_TEST(closes)
 {
     int fd = dial();

@@ -1,4 +1,4 @@
-/* web/handlers: scores and alerts, polled with cursors that miss and repeat nothing. */
+/* web/handlers: scores and alerts. Polling with cursors misses and repeats nothing. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -215,7 +215,7 @@ START_TEST(alerts)
     struct answer one = ask("/api/v1/alerts/2");
     ck_assert(json_equal(one.json, second));
     char *own = record_json_dump(alert_json(&world.alerts[1]));
-    ck_assert_int_eq(strncmp(own, one.body, strlen(own) - 1), 0);       /* labels follow */
+    ck_assert_int_eq(strncmp(own, one.body, strlen(own) - 1), 0);       /* in one alert's answer, labels follow */
     free(own);
     answer_free(&one);
     answer_free(&all);
@@ -307,13 +307,13 @@ START_TEST(alerts)
     web_format_cursor(next, &(struct web_cursor){77, WEB_LOG_ALERTS, 3});
     snprintf(target, sizeof target, "/api/v1/alerts?since=%s", next);
     refuse(target, 410, NULL);
-    web_format_cursor(next, &(struct web_cursor){view.store, WEB_LOG_ALERTS, 100});     /* of this run, not of the database */
+    web_format_cursor(next, &(struct web_cursor){view.store, WEB_LOG_ALERTS, 100});     /* of this run, but not of the database */
     snprintf(target, sizeof target, "/api/v1/alerts?since=%s", next);
     refuse(target, 410, NULL);
 }
 END_TEST
 
-/* The answer to a history; the caller frees it. */
+/* Returns the answer to a query of the history; the caller frees it. */
 static struct answer history(const char *query)
 {
     char target[256];

@@ -13,7 +13,7 @@
 static const char request_line[] = "POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
                                    "Connection: close\r\n\r\n";
 
-/* Lets another thread end the next reloads with this result, and asks for one. */
+/* Asks for a reload. Another thread ends it, and later ones, with this result. */
 static struct answer reload_with(const struct view_reload *result)
 {
     pthread_mutex_lock(&reloads.mutex);
@@ -145,7 +145,7 @@ START_TEST(waits)
     } while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 4 * REQUEST_MS);
     for (int i = 0; i < WAITING; i++) {
         struct pollfd fd = {.fd = fds[i], .events = POLLIN};
-        ck_assert_int_eq(poll(&fd, 1, 0), 0);       /* neither answered nor cut */
+        ck_assert_int_eq(poll(&fd, 1, 0), 0);       /* the client is neither answered nor cut */
     }
     for (int i = 0; i < WAITING; i++)
         end_reload(&(struct view_reload){.added = (size_t)i});

@@ -15,7 +15,7 @@ static struct {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     int opened, closed, reads, failed_at;   /* failed_at: this many reads succeed; 0: all */
-    size_t piece;                   /* bytes of a read at most; 0: no limit */
+    size_t piece;                   /* the most bytes of a read; 0: no limit */
 } streams = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 struct body {
@@ -71,7 +71,7 @@ static void answer_large(const struct view *v, const struct web_request *request
     answer_stream(LARGE, LARGE, ret);
 }
 
-/* A body of ID bytes, whose size the header does not tell. */
+/* Answers with a body of as many bytes as the id in the path says. The header does not tell the size. */
 static void answer_unknown(const struct view *v, const struct web_request *request, struct web_answer *ret)
 {
     (void)v;
@@ -134,7 +134,7 @@ START_TEST(whole)
     ck_assert_ptr_nonnull(strstr(answer.headers, "Content-Length: 52428800\r\n"));
     answer_free(&answer);
     check_closed(1);
-    ck_assert_int_ge(streams.reads, LARGE / (32 << 10));        /* in pieces */
+    ck_assert_int_ge(streams.reads, LARGE / (32 << 10));        /* it is read in pieces */
     static const int sizes[] = {1, 5, 32767, 32768, 32769, 1000000};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         char target[64];
@@ -148,7 +148,7 @@ START_TEST(whole)
 }
 END_TEST
 
-/* HTTP/1.0 has no chunks; the end of the connection is the end of the body. */
+/* HTTP/1.0 has no chunks: the body ends with the connection. */
 START_TEST(http_1_0)
 {
     int fd = dial();
@@ -253,7 +253,7 @@ START_TEST(slow)
         closed = streams.closed;
         pthread_mutex_unlock(&streams.mutex);
     }
-    ck_assert_int_eq(closed, 1);        /* that of the client that does not read */
+    ck_assert_int_eq(closed, 1);        /* the stream of the client that does not read */
     close(slow_fd);
     check_closed(2);
     close(deaf);

@@ -84,7 +84,7 @@ START_TEST(actions)
         check_problem(&answer, 404, NULL);
         answer_free(&answer);
     }
-    /* A page of a stranger cannot do it. */
+    /* A page of another site cannot enable it. */
     ck_assert_int_eq(ask_with(&answer, "POST", "/api/v1/webhooks/yard/enable", "Origin: http://stranger.example", NULL),
                      CURLE_OK);
     ck_assert_int_eq(answer.status, 403);

@@ -28,7 +28,7 @@ static struct {
     struct alert_record alerts[ALERTS_MAX];
     struct alert_labels labels[ALERTS_MAX];
     struct record_range alerts_range;
-    int database_status;            /* what reading the database returns, unless it is 0 */
+    int database_status;            /* what reading the database returns; 0: it succeeds */
     uint32_t replaced_by;           /* not 0: cameras[0] gets this id once, right after the next look-up by name */
 } world = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
@@ -117,7 +117,7 @@ static inline int view_dead_letters(void *context, const char *id, size_t max, s
 }
 
 static struct {
-    int action;                     /* of the last call; -1: none */
+    int action;                     /* the action of the last call; -1: there was none */
     char id[RECORD_NAME_SIZE];
 } acted = {.action = -1};
 
@@ -200,7 +200,7 @@ static inline int view_alerts(void *context, const struct view_alerts_wanted *wa
     const struct record_range range = world.alerts_range;
     *found = (struct view_alerts){.store = 77, .range = range, .next = range.next};
     size_t matches = 0;
-    for (int pass = 0; pass < 2 && r == 0; pass++) {            /* the first one counts */
+    for (int pass = 0; pass < 2 && r == 0; pass++) {            /* the first pass counts matches */
         size_t skip = pass && wanted->latest && matches > wanted->limit ? matches - wanted->limit : 0;
         for (uint64_t i = range.oldest > wanted->from ? range.oldest : wanted->from; i < range.next; i++) {
             const struct alert_record *alert = &world.alerts[i];
@@ -238,8 +238,8 @@ static inline int view_alert(void *context, uint64_t id, struct alert_record *re
     return r;
 }
 
-/* A window every 250 ms from 1700000000 on, 1000 of them, of the camera gate; two of them in each millisecond from the 500th
- * on. */
+/* The times of 1000 windows of the camera gate: one every 250 ms from 1700000000 on, from the 500th on two in each
+ * millisecond. */
 static inline int64_t history_time(uint64_t i)
 {
     return 1700000000000000 + (i < 500 ? (int64_t)i * 250000 : 500 * INT64_C(250000) + (int64_t)(i - 500) * 500);
@@ -284,7 +284,7 @@ static struct {
     int refusal;                    /* reload() returns it; 0: it takes the request */
     const struct view_reload *at_once;      /* not NULL: another thread ends each reload with it before reload() returns */
     struct { view_reload_done *done; void *arg; } asked[RELOADS_MAX];
-    size_t n_asked, n_ended;        /* in all */
+    size_t n_asked, n_ended;        /* how many in all */
 } reloads = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 /* Waits until the server has asked for n reloads in all. */
@@ -299,7 +299,7 @@ static inline void wait_reloads(size_t n)
     pthread_mutex_unlock(&reloads.mutex);
 }
 
-/* Ends the reload that was asked for first and has not ended. */
+/* Ends the oldest reload that has not ended. */
 static inline void end_reload(const struct view_reload *result)
 {
     pthread_mutex_lock(&reloads.mutex);
@@ -341,7 +341,7 @@ static struct {
     char camera[RECORD_NAME_SIZE], by[RECORD_NAME_SIZE];
     enum arming_action action;
     int minutes;
-    int n;                          /* orders so far */
+    int n;                          /* the number of orders so far */
 } ordered;
 
 static inline int view_arm(void *context, const char *camera, enum arming_action action, int minutes, const char *by)
@@ -365,7 +365,7 @@ static inline int view_arm(void *context, const char *camera, enum arming_action
     return 0;
 }
 
-/* The camera that is to be learned anew; "": none. A camera without a kind of fault that is on is not diagnosed. */
+/* The camera whose baseline is to be learned anew; "": none. A camera whose kinds of faults are all off is not diagnosed. */
 static char relearned[RECORD_NAME_SIZE];
 
 static inline int view_relearn(void *context, const char *camera)
@@ -379,11 +379,11 @@ static inline int view_relearn(void *context, const char *camera)
     return 0;
 }
 
-/* The orders that the server gives about alerts; world.labels changes at once. */
+/* The orders that the server gives about alerts. They change world.labels at once. */
 static struct {
     struct alert_order order;       /* the last one */
     int n;                          /* so far */
-    int status;                     /* of the next ones, unless it is 0; -ENOMEM is returned */
+    int status;                     /* the status of the next orders, unless it is 0; view_label() returns -ENOMEM itself */
 } labelled;
 
 static inline int view_label(void *context, const struct alert_order *order, view_labelled *done, void *arg)
@@ -415,12 +415,12 @@ enum { EVENTS_MAX = 4096 };
 static struct {
     pthread_mutex_t mutex;
     uint64_t first, oldest, next;
-    size_t scanned;                 /* how many events are looked at in one reading */
-    int status;                     /* of reading */
+    size_t scanned;                 /* the most events that one reading looks at */
+    int status;                     /* what reading returns */
     struct { enum event_type type; const char *camera; size_t padding; } events[EVENTS_MAX];
 } world_events = {.mutex = PTHREAD_MUTEX_INITIALIZER, .first = 100, .oldest = 100, .next = 100, .scanned = EVENTS_MAX};
 
-/* The whole body of an event has its number and `padding` bytes more. */
+/* Posts an event. Its body holds its number and `padding` more bytes. */
 static inline void post_event(enum event_type type, const char *camera, size_t padding)
 {
     pthread_mutex_lock(&world_events.mutex);
@@ -447,7 +447,7 @@ static inline int view_events(void *context, uint64_t from, const struct event_f
         size_t at = i - world_events.first;
         enum event_type type = world_events.events[at].type;
         bool of_alert = type == EVENT_ALERT_OPENED || type == EVENT_ALERT_CLOSED;
-        struct alert_record alert = {.peak_score = (double)i - 100, .zones = {.n = 1}};     /* zone even or odd, by its number */
+        struct alert_record alert = {.peak_score = (double)i - 100, .zones = {.n = 1}};     /* its zone: even or odd */
         strcpy(alert.zones.name[0], i % 2 ? "odd" : "even");
         if (!event_filter_takes(filter, &(struct event){.type = type, .camera = world_events.events[at].camera,
                                                         .alert = of_alert ? &alert : NULL}))
@@ -493,7 +493,7 @@ static inline unsigned view_evidence_kept(void *context, const struct alert_reco
     return kept;
 }
 
-/* The videos as the database describes them; status: of its reading. */
+/* The videos as the database describes them; status: what reading them returns. */
 static struct { struct view_video of[VIEW_EVIDENCES]; int status; } world_videos;
 
 static inline int view_videos(void *context, uint64_t alert, struct view_video *ret)
@@ -504,7 +504,7 @@ static inline int view_videos(void *context, uint64_t alert, struct view_video *
     return world_videos.status;
 }
 
-/* The state of a copy; result: of the asking, which is counted. */
+/* The state of a copy. result: what a call that asks for a copy returns; asked: how many did. */
 static struct { struct view_copy copy; int result, asked; } world_copy;
 
 static inline int view_copy(void *context, const struct alert_record *alert, bool asks, struct view_copy *ret)

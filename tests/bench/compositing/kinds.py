@@ -7,7 +7,7 @@ from compositing.things import outline, patch, thing
 
 
 def dress(scene, rng, sprites):
-    """Returns the sprites of a person, some of them in light clothes: those that are cut out are mostly dark."""
+    """Returns the sprites of a person. Some get light clothes, because persons that are cut out are mostly dark."""
     if rng.random() > (0.5 if scene.night else 0.15):
         return sprites
     middle = np.percentile(sprites[0][0], 75)
@@ -21,7 +21,7 @@ def shadow_strength(scene):
 # ---- what stands still ----------------------------------------------------------------------------------------------
 
 def place_thing(scene, things, rng, propose):
-    """Places what propose() makes of a thing, given its picture and the height of its foot, until that suits the scene."""
+    """Returns the best event of random things. propose(cut, bottom): the event of a thing with its foot at that height."""
     sources = [scene.background, *things.backgrounds()]
 
     def propose_any():
@@ -75,7 +75,7 @@ def stay(scene, things, rng, pose):
         ring, shadow = scene.around(alpha > 0.1), scene.foot_shadow(alpha, shadow_strength(scene))
 
         def draw(t, i, picture, shown):
-            at, part = divmod(t / scene.camera.fps / 5, 1)      # a new posture every 5 seconds, taken within one
+            at, part = divmod(t / scene.camera.fps / 5, 1)      # every 5 seconds the person changes posture, within a second
             now, then = leans[int(at) % 64], leans[int(at + 1) % 64]
             lean = now + (then - now) * np.clip(5 * part - 4, 0, 1)
             colours, alpha = put(sprite, box + (*lean, 0, 0), scene.shape)
@@ -98,7 +98,7 @@ def person_lies(scene, things, rng):
 
 
 def door(scene, things, rng):
-    """A part of the picture opens like a door: behind it is a darker or lighter place, and its leaf turns away."""
+    """A part of the picture opens like a door. Its leaf turns away, and behind it is a darker or lighter place."""
     def propose():
         height, width = scene.shape
         w = rng.uniform(0.7, 1.0) * scene.camera.things[1]
@@ -117,7 +117,7 @@ def door(scene, things, rng):
             """Returns the colours and the alpha of the leaf."""
             turn = swing * opened
             u = (x + w - grid_x if mirrored else grid_x - x) / (w * np.cos(turn))
-            k = 1 + far * np.sin(turn)                      # size of the far edge
+            k = 1 + far * np.sin(turn)                      # the size of the far edge
             v = (grid_y - y - h / 2) / (h * (1 + (k - 1) * np.clip(u, 0, 1)))
             inner = np.minimum(np.minimum(u, 1 - u) * w * np.cos(turn), (0.5 - np.abs(v)) * h)
             deep = np.clip(u, 0, 1) * k / (1 + (k - 1) * np.clip(u, 0, 1))      # perspective along the leaf
@@ -184,7 +184,7 @@ def person_walks(scene, things, rng):
         sprites = [s[:, :, ::-1] if (xs[1] > xs[0]) != (person.way > 0) else s for s in dress(scene, rng, person.sprites)]
         middle = np.clip(xs.mean(), 0, width), bottoms.mean() - first / 2
         sprites = [scene.adapt(s, person.looks, *middle) for s in sprites]
-        speed = rng.uniform(0.4, 0.8) * first           # of its lengths a second
+        speed = rng.uniform(0.4, 0.8) * first           # in lengths a second
         frames = int(abs(xs[1] - xs[0]) / speed * scene.camera.fps)
         boxes = np.stack((xs, bottoms - lengths, widths, lengths), 1)
         return move(scene, lambda t: sprites[int(t * person.fps / scene.camera.fps) % len(sprites)], *boxes, frames)
@@ -206,7 +206,7 @@ def dolly(scene, things, rng):
 # ---- what is normal -------------------------------------------------------------------------------------------------
 
 def normal(scene, change, fade_s):
-    """Returns a negative. change(t, picture, shown): returns the picture."""
+    """Returns a negative, a change that must not alert. change(t, picture, shown): returns the changed picture."""
     def draw(t, i, picture, shown):
         del i
         return change(t, picture, shown * shown * (3 - 2 * shown)), np.zeros(scene.shape, bool)

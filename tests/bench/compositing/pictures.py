@@ -15,8 +15,8 @@ def blur(a, radius):
 
 
 def sampling(n, m, start, length):
-    """Returns the matrix [n, m] that draws m samples at start … start + length among n. It is a triangle as wide as a
-    sample or a pixel, whichever is wider, so that what is made smaller does not alias."""
+    """Returns the matrix [n, m] that draws m samples at start … start + length among n pixels. Its kernel is a triangle as
+    wide as a sample or a pixel, whichever is wider, so that a sprite that shrinks does not alias."""
     scale = m / length
     position = (np.arange(n)[:, None] + 0.5 - start) * scale - 0.5
     width = max(1.0, scale)
@@ -34,7 +34,7 @@ def put(sprite, box, shape):
 
 
 def sample(picture, x, y):
-    """Returns the picture [3, …] at the places x, y, in pixels from its corner; between pixels it is linear."""
+    """Returns the picture [3, …] at the places x, y, in pixels from its corner, with linear interpolation."""
     height, width = picture.shape[1:]
     x, y = np.clip(x - 0.5, 0, width - 1.001), np.clip(y - 0.5, 0, height - 1.001)
     left, top = x.astype(int), y.astype(int)

@@ -1,23 +1,23 @@
-"""The footage of one clip, how a sprite comes to look as if it were in it, and where an event can be."""
+"""The footage of one clip: adapts sprites to it, and finds places for events."""
 import collections
 
 import numpy as np
 
 from compositing.pictures import blur, looks
 
-CONTRAST = 12           # least mean difference of the luma between an event and what it covers
-QUIET = 0.05            # largest share of the time in which something may move at the place of an event
-MOVED = 12              # difference of the luma from the background at which something moves
+CONTRAST = 12           # the least mean difference of the luma between an event and the background that it covers
+QUIET = 0.05            # the largest share of the time in which something may move at the place of an event
+MOVED = 12              # a pixel moves if its luma differs by more than this from the background
 TRIES = 300             # places that are tried for an event
 
-# fps: of the footage. size: width, height of the clips. crf: as the footage is encoded. clip_s, before_s, event_s: seconds of a
-# clip, of the time before the event, and of the event. things, person: range of the size of things and of the length of
-# persons, in pixels
+# fps: of the footage. size: width, height of the clips. crf: the quality of the footage's encoding. clip_s, before_s, event_s:
+# seconds of a clip, of the time before the event, and of the event. things, person: ranges of the size of things and of the
+# length of persons, in pixels.
 Camera = collections.namedtuple("Camera", "fps size crf clip_s before_s event_s things person")
 
-# draw(t, i, picture, shown): returns picture and mask t frames after the event began, at frame i of the clip; shown: 0 … 1, how
-# far it has appeared. area: the mask of its place. length: in frames, or None for the camera's. fade_s: seconds of appearing
-# and of going, or None for one to three frames
+# draw(t, i, picture, shown): returns picture and mask t frames after the event began, at frame i of the clip. shown: 0 … 1, how
+# far the event has appeared. area: the mask of its place. length: in frames; None: the camera's event_s. fade_s: seconds in which
+# it appears and goes; None: one to three frames.
 Event = collections.namedtuple("Event", "draw area contrast length fade_s negative", defaults=(None, None, False))
 
 
@@ -30,7 +30,7 @@ class Scene:
         self.background = np.median(some, axis=0).astype(np.float32)
         away = np.abs(some[:, 0] - self.background[0]) > MOVED
         self.busy = np.maximum(away.mean(0), 0 if busy is None else busy)
-        self.unrest = (away.mean((1, 2)) > 0.25).mean()     # share of the time in which much of the picture differs
+        self.unrest = (away.mean((1, 2)) > 0.25).mean()     # the share of time in which much of the picture moves
         self.light = blur(self.background[0], self.shape[0] // 8)
         self.looks = looks(self.background)
         self.limits = np.percentile(self.background[0], (2, 95))
@@ -41,7 +41,7 @@ class Scene:
         return self.frames[self.order[i]].astype(np.float32)
 
     def noise(self, i):
-        """Returns how frame i differs from the mean of its second or two, without what moves there."""
+        """Returns the noise of frame i: its difference from the mean of the frames around it, clipped where something moves."""
         near = self.frames[self.order[max(0, i - 5):i + 6], 0].mean(0, dtype=np.float32)
         return np.clip(self.frames[self.order[i], 0] - near, -3 * self.sigma, 3 * self.sigma)
 
@@ -64,12 +64,12 @@ class Scene:
         return result
 
     def length(self, rng, sizes, bottom):
-        """Returns a length within sizes for what stands at the height `bottom`: what is lower is nearer and larger."""
+        """Returns a length within sizes for a thing whose foot is at the height `bottom`. Lower in the picture is nearer."""
         near = np.clip(bottom / self.shape[0] * 1.6 - 0.6, 0, 1)
         return sizes[0] + (sizes[1] - sizes[0]) * np.clip(near + rng.uniform(-0.25, 0.25), 0, 1)
 
     def around(self, area):
-        """Returns the pixels near an area, without it."""
+        """Returns the pixels near an area, but outside it."""
         return (blur(area.astype(float), max(2, self.shape[0] // 16)) > 0) & ~area
 
     def blend(self, i, picture, colours, alpha, ring):

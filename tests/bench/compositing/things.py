@@ -8,7 +8,7 @@ from compositing.pictures import blur, looks, sampling
 from compositing.video import read, read_vtest
 from footage import DATA
 
-TRACK = 20              # least number of frames in which a person is followed
+TRACK = 20              # the least number of frames in which a person is followed
 
 
 def outline(rng, n=48):
@@ -62,14 +62,14 @@ def components(mask):
     return found
 
 
-# sprites: in consecutive frames, all of one size. way: how far to the right it walks in them, in its lengths. fps: of the
-# sprites. looks: of the picture that it is from
+# sprites: of consecutive frames, all of one size. way: how far the person walks to the right in them, in its lengths. fps: that
+# of the sprites. looks: those of the picture that it is from.
 Person = collections.namedtuple("Person", "sprites way fps looks")
 
 
 def find_blobs(away):
-    """Returns the blobs of a picture of differences that may be one upright person: centre x, bottom, width and height in
-    half of its pixels, and the mask."""
+    """Returns the blobs of a picture of differences that may be one upright person: (centre x, bottom, width and height in
+    pixels at half size), and the mask at half size."""
     height, width = away.shape
     coarse = blur(away, 1).reshape(height // 2, 2, width // 2, 2).max((1, 3)) > 30
     for (x, y, w, h), ys, xs in components(coarse):
@@ -81,7 +81,7 @@ def find_blobs(away):
 
 
 def find_tracks(frames, background):
-    """Returns the blobs that last, each as a list of frame and find_blobs()'s values."""
+    """Returns the blobs that last for TRACK frames, each as a list of (frame, values of find_blobs())."""
     going, ended = [], []
     for f, frame in enumerate(frames):
         now = list(find_blobs(np.abs(frame - background).sum(0)))
@@ -98,7 +98,7 @@ def find_tracks(frames, background):
 
 
 def cut_persons(frames, fps):
-    """Cuts walking persons out of frames by their difference to the median."""
+    """Cuts walking persons out of frames by their difference from the median."""
     background = np.median(frames[::20], axis=0).astype(np.float32)
     height, width = frames.shape[2:]
     persons = []
@@ -116,7 +116,7 @@ def cut_persons(frames, fps):
             near = blur(np.kron(own, np.ones((2, 2)))[view], 2) > 0.2
             away = blur(np.abs(frames[f][view] - background[view]).sum(0), 1)
             solid = blur(np.clip((away - 25) / 30, 0, 1) * near, 1)
-            alpha = np.clip(2.2 * solid - 1.1, 0, 1)            # the edge lies within the person: no halo of the ground
+            alpha = np.clip(2.2 * solid - 1.1, 0, 1)            # the edge lies within the person, so no ground shows
             sprites.append(np.concatenate((frames[f][view], alpha[None])).astype(np.float32))
         if len(sprites) >= TRACK:
             persons.append(Person(sprites, 2 * (track[-1][1][0] - track[0][1][0]) / h, fps, looks(background)))

@@ -1,5 +1,5 @@
 """The stream variants. Each is a name and a function of a Lab (lab.py). The function starts its servers and returns the
-camera's source, or the source and further keys of its configuration. A source of None: what sends it is missing."""
+camera's source, or the source and further keys of its configuration. The source is None if its server is missing."""
 import os
 import random
 import re
@@ -15,7 +15,7 @@ HEVC = ("-c:v", "libx265", "-preset", "veryfast", "-tune", "zerolatency", "-x265
 
 
 def stamps():
-    """RTP time stamps. The pictures come evenly."""
+    """Faults of RTP time stamps. The pictures come evenly."""
     rng = random.Random(2)
     lies = {
         "sound": lambda i, s: s,
@@ -172,7 +172,7 @@ def text_file(lab, name, text):
 
 
 def rotated(lab, degrees):
-    """The display matrix says that a viewer turns the pictures."""
+    """Returns a file whose display matrix says that a viewer turns the pictures."""
     flat, path = lab.file("flat.mp4", *H264), lab.path(f"rotated-{degrees}.mp4")
     harness.ffmpeg("-i", flat, "-c", "copy", "-metadata:s:v:0", f"rotate={degrees}", path)
     return path

@@ -16,7 +16,7 @@ H264 = ("-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-bf",
 
 
 class Answerer:
-    """Takes connections on loopback. Answers each request with `answer`, or nothing; hangs_up: at once."""
+    """Accepts connections on loopback. Answers each request with `answer`, or not at all. hangs_up: closes it at once."""
 
     def __init__(self, answer=b"", hangs_up=False):
         self.listener, self.kept = socket.create_server(("127.0.0.1", 0)), []
@@ -124,7 +124,7 @@ class Lab:
         return self.keep(Answerer(*args, **options)).url
 
     def odd(self, *options, codec="h264"):
-        """None without the tool."""
+        """Returns None without the tool."""
         if not self.odd_tool:
             return None
         if codec == "hevc":
@@ -160,7 +160,7 @@ def lose(share, seed=1):
 
 
 def lose_bursts(lost, of):
-    """Loses the packets of the last `lost` pictures of every `of`."""
+    """Loses the packets of the last `lost` pictures of every `of` pictures."""
     return lambda i, packet: [] if i % of >= of - lost else [packet]
 
 

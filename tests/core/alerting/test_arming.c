@@ -1,4 +1,4 @@
-/* core/alerting/arming: which state holds, and until when. */
+/* core/alerting/arming: whether a camera is armed, disarmed or snoozed, and until when. */
 #include <string.h>
 
 #include "core/alerting/arming.h"

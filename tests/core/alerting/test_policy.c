@@ -25,11 +25,11 @@ START_TEST(cooldown_begins_as_a_told_alert_closes)
 {
     begin(10 * SECOND, 0);
     expect(5, 0, SUPPRESSED_NOT);
-    expect(5, 1, SUPPRESSED_NOT);               /* none has closed yet */
+    expect(5, 1, SUPPRESSED_NOT);               /* no told alert has closed yet */
     policy_closed(&policy, 100 * SECOND);
     expect(5, 100 * SECOND, SUPPRESSED_COOLDOWN);
     expect(5, 110 * SECOND - 1, SUPPRESSED_COOLDOWN);
-    expect(5, 110 * SECOND, SUPPRESSED_NOT);    /* those that were suppressed have not prolonged it */
+    expect(5, 110 * SECOND, SUPPRESSED_NOT);    /* suppressed alerts have not prolonged the cooldown */
 }
 END_TEST
 
@@ -40,7 +40,7 @@ START_TEST(a_flood_is_capped)
     for (int64_t s = 0; s < 3600; s += 10)      /* 360 alerts an hour */
         told += policy_ask(&policy, 5, s * SECOND) == SUPPRESSED_NOT;
     ck_assert_int_eq(told, 12);
-    for (int64_t s = 3600; s < 7200; s += 10)   /* suppressed ones have not used up the next hour */
+    for (int64_t s = 3600; s < 7200; s += 10)   /* suppressed alerts do not count in the next hour */
         told += policy_ask(&policy, 5, s * SECOND) == SUPPRESSED_NOT;
     ck_assert_int_eq(told, 24);
     for (int hours = 2; hours < 100; hours++)
@@ -70,16 +70,16 @@ START_TEST(worse_passes)
     begin(10 * SECOND, 2);
     expect(3, 0, SUPPRESSED_NOT);
     policy_rose(&policy, 4);
-    policy_rose(&policy, 3.5);                  /* no peak falls */
+    policy_rose(&policy, 3.5);                  /* a peak never falls: it stays 4 */
     policy_closed(&policy, SECOND);
-    expect(5, SECOND, SUPPRESSED_COOLDOWN);     /* by the margin, not more */
-    expect(5.1, SECOND, SUPPRESSED_NOT);        /* by more */
+    expect(5, SECOND, SUPPRESSED_COOLDOWN);     /* higher by the margin, not by more */
+    expect(5.1, SECOND, SUPPRESSED_NOT);        /* higher by more than the margin */
     policy_closed(&policy, 2 * SECOND);
     expect(6, 20 * SECOND, SUPPRESSED_RATE);
     expect(6.2, 20 * SECOND, SUPPRESSED_NOT);
-    expect(6.3, 20 * SECOND, SUPPRESSED_RATE);  /* what passed counts */
+    expect(6.3, 20 * SECOND, SUPPRESSED_RATE);  /* the alert of 6.2 counts: 6.3 is not worse by the margin */
     expect(6.3, 21 * SECOND, SUPPRESSED_RATE);
-    /* After the hour of the first two, there is room again. */
+    /* An hour after the first two alerts, the limit of the hour lets another pass. */
     expect(1, HOUR + SECOND, SUPPRESSED_NOT);
 }
 END_TEST
@@ -89,10 +89,10 @@ START_TEST(what_was_told_long_ago_is_forgotten)
     begin(3 * HOUR, 1);
     expect(9, 0, SUPPRESSED_NOT);
     policy_closed(&policy, 0);
-    expect(5, 2 * HOUR, SUPPRESSED_COOLDOWN);   /* the last one that was told counts however old */
+    expect(5, 2 * HOUR, SUPPRESSED_COOLDOWN);   /* the last told alert counts, however old it is */
     expect(5, 3 * HOUR, SUPPRESSED_NOT);
     expect(5.5, 3 * HOUR + 1, SUPPRESSED_RATE);
-    expect(6.5, 3 * HOUR + 1, SUPPRESSED_NOT);  /* 9 is too old */
+    expect(6.5, 3 * HOUR + 1, SUPPRESSED_NOT);  /* the alert of 9 is older than an hour */
 }
 END_TEST
 

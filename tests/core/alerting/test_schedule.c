@@ -1,4 +1,4 @@
-/* core/alerting/schedule: the text of a span, and when it holds, over changes of the clock. */
+/* core/alerting/schedule: the text of a span, and when the span holds, over changes between summer and winter time. */
 #include <errno.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "tests/suite.h"
 
 enum { HOUR = 3600, DAY = 86400 };
-/* Monday 2026-03-23 00:00 UTC. In the place below the clock is set forward on Sunday 2026-03-29 at 01:00 UTC, from 02:00 to
+/* Monday 2026-03-23 00:00 UTC. In the time zone below, the clock is set forward on Sunday 2026-03-29 at 01:00 UTC, from 02:00 to
  * 03:00, and back on Sunday 2026-10-25 at 01:00 UTC, from 03:00 to 02:00. */
 #define MONDAY INT64_C(1774224000)
 #define FORWARD (MONDAY + 6 * DAY + HOUR)
@@ -82,14 +82,14 @@ START_TEST(test_over_midnight)
     struct schedule schedule = of("mon-fri 18:00-07:00");
     check_from_to(&schedule, MONDAY + 17 * HOUR, MONDAY + DAY + 6 * HOUR);      /* local time is an hour ahead */
     check_from_to(&schedule, MONDAY + 4 * DAY + 17 * HOUR, MONDAY + 5 * DAY + 6 * HOUR);        /* Friday to Saturday */
-    ck_assert(!schedule_holds(&schedule, &place, MONDAY + 6 * HOUR - 1));      /* the night from Sunday */
+    ck_assert(!schedule_holds(&schedule, &place, MONDAY + 6 * HOUR - 1));      /* the night from Sunday to Monday */
     ck_assert_int_eq(schedule_next(&schedule, &place, MONDAY + 5 * DAY + 6 * HOUR), MONDAY + 7 * DAY + 16 * HOUR);
 }
 END_TEST
 
 START_TEST(test_clock_set_forward)
 {
-    /* The night is an hour shorter, and what begins at a time that is left out begins with the change. */
+    /* The night is an hour shorter. A span that begins or ends at a time that is left out begins or ends with the change. */
     struct schedule night = of("sat 22:00-06:00"), left_out = of("sun 02:30-04:00"), ends_there = of("sun 01:00-02:30");
     check_from_to(&night, FORWARD - 4 * HOUR, FORWARD + 3 * HOUR);
     check_from_to(&left_out, FORWARD, FORWARD + HOUR);

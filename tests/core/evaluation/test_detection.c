@@ -63,9 +63,9 @@ static float threshold_of(const char *scores, const char *labels, size_t allowed
 
 START_TEST(thresholds_by_hand)
 {
-    /* With none allowed, the threshold is just above the highest normal score, whatever the abnormal scores are. */
+    /* If no false alarm is allowed, the threshold is just above the highest normal score, whatever the abnormal scores are. */
     ck_assert_float_eq(threshold_of("1319", "...#", 0), nextafterf(3, 4));
-    ck_assert_float_eq(threshold_of("1319", "...#", 1), 1);             /* at 3, all three windows are one run */
+    ck_assert_float_eq(threshold_of("1319", "...#", 1), 1);             /* at 1, the three normal windows are one run */
     ck_assert_float_eq(threshold_of("1313", "....", 1), nextafterf(3, 4));      /* both 3s are reached at once */
     ck_assert_float_eq(threshold_of("1312", "....", 1), nextafterf(2, 3));      /* two runs at 2, one at 1 */
     ck_assert_float_eq(threshold_of("33|11", "....", 1), nextafterf(1, 2));
@@ -110,8 +110,8 @@ START_TEST(not_defined)
 }
 END_TEST
 
-/* Brute force: the lowest value, a score or just above one, from which on no threshold gives more false alarms than
- * allowed. */
+/* Brute force tries every score, and the value just above it. The threshold is the lowest of these from which on none gives
+ * more false alarms than allowed. */
 START_TEST(thresholds_agree_with_a_search)
 {
     uint64_t seed = (uint64_t)time(NULL);

@@ -161,7 +161,7 @@ START_TEST(alerts_against_stretches)
     ck_assert_int_eq(a.on_normal, 1);
     ck_assert_int_eq(a.stretches_found, 0);
 
-    a = alerts_of(".A|A....", ".......");                   /* never two of two windows in one sequence */
+    a = alerts_of(".A|A....", ".......");                   /* no sequence has two windows above in a row */
     ck_assert_int_eq(a.alerts, 0);
 
     a = alerts_of("#", "#");
@@ -186,7 +186,8 @@ START_TEST(an_alert_begins_at_its_first_window_above)
 }
 END_TEST
 
-/* Two events of two windows each, five windows between their ends: merged, in the cooldown, capped, and worse. */
+/* Two events of two windows each, whose ends are 5 s apart. The second is told, merged, in the cooldown, above the limit of an
+ * hour, longer than the cooldown, and worse than the first, in turn. */
 START_TEST(alerts_that_nobody_is_told_of_do_not_count)
 {
     const struct alert_rule rule = {.threshold = 1, .close_threshold = 1, .k = 1, .n = 1};

@@ -35,13 +35,14 @@ START_TEST(a_case_by_hand)
     ck_assert_int_eq(localisation_pixel_auc(&auc, l), 0);
     ck_assert_double_eq_tol(auc, ((1.5 + 19) + (1.5 + 12) + 4 * 15 + 0) / (10 * 22), 1e-12);
 
-    /* The values from the top: 9 detects a corner (1/4). 8 is a false positive. 4 joins it and detects the half with 4 of 12
-     * pixels: no false positive remains. 3 joins 9 diagonally, 1 of 8 pixels for each corner: both are detected. 2 and 1 extend
-     * it to 12 and 16 pixels: both are lost. So all three regions are detected with no false positive. */
+    /* The threshold falls through the values. At 9 a corner is detected (1 of 4 pixels). 8 is a false positive. At 4 its region
+     * grows and detects the half, with 4 of 12 pixels: no false positive remains. At 3 the region of 9 grows diagonally to 8
+     * pixels, and both corners are detected. At 2 and 1 it grows to 12 and 16 pixels, and both are lost. So all three regions
+     * are detected without a false positive. */
     ck_assert_int_eq(localisation_rbdc(&rbdc, l), 0);
     ck_assert_double_eq(rbdc, 1);
 
-    /* The half continues the lower corner: two tracks. */
+    /* The half continues the track of the lower corner, so there are two tracks. */
     ck_assert_uint_eq(localisation_tracks(l), 2);
     ck_assert_int_eq(localisation_tbdc(&tbdc, l), 0);
     ck_assert_double_eq(tbdc, 1);
@@ -59,8 +60,8 @@ START_TEST(a_case_by_hand)
 }
 END_TEST
 
-/* A clip of masks with one abnormal pixel. The first `hits` maps show it before all else; the others are even, and a region
- * of all 16 pixels does not detect one pixel. */
+/* Adds a clip of masks with one abnormal pixel. In the first `hits` maps that pixel is the highest. The other maps are
+ * uniform, and a region of all 16 pixels does not detect one pixel. */
 static void add_clip(struct localisation *l, int frames, int hits)
 {
     localisation_begin_clip(l);
@@ -90,7 +91,7 @@ START_TEST(a_tenth_of_a_track)
     check_clips(1, 11, 1, 0);
     check_clips(1, 20, 2, 1);
     check_clips(1, 21, 2, 0);
-    check_clips(2, 10, 1, 0.5);                 /* the second clip is another track, and is missed */
+    check_clips(2, 10, 1, 0.5);                 /* the track of the second clip is missed */
 }
 END_TEST
 
@@ -102,10 +103,10 @@ START_TEST(tracks_end_with_their_clip)
     add_clip(l, 2, 0);
     ck_assert_uint_eq(localisation_tracks(l), 1);
     ck_assert_int_eq(localisation_add(l, (float[16]){0}, 1, 16, (uint8_t[16]){1, 0, 1}, 1, 16), 0);
-    ck_assert_uint_eq(localisation_tracks(l), 2);       /* one goes on, one begins */
+    ck_assert_uint_eq(localisation_tracks(l), 2);       /* one track goes on, one begins */
     ck_assert_int_eq(localisation_add(l, (float[16]){0}, 1, 16, (uint8_t[16]){0}, 1, 16), 0);
     ck_assert_int_eq(localisation_add(l, (float[16]){0}, 1, 16, (uint8_t[16]){1}, 1, 16), 0);
-    ck_assert_uint_eq(localisation_tracks(l), 3);       /* both have ended */
+    ck_assert_uint_eq(localisation_tracks(l), 3);       /* both tracks ended at the empty mask */
     ck_assert_int_eq(localisation_add(l, (float[16]){0}, 1, 8, (uint8_t[8]){1}, 1, 8), 0);
     ck_assert_uint_eq(localisation_tracks(l), 4);       /* a mask of another size */
     localisation_close(l);
@@ -134,11 +135,11 @@ END_TEST
 /* ---- against brute force: every threshold, every pixel ------------------------------------------------------------- */
 
 struct example {
-    bool begins;                /* a clip */
+    bool begins;                /* the frame begins a clip */
     int map_h, map_w, h, w;
     float map[MAX_PIXELS];
     uint8_t mask[MAX_PIXELS];
-    int regions, region[MAX_PIXELS], track[MAX_PIXELS];         /* of the mask; [regions] numbers of tracks */
+    int regions, region[MAX_PIXELS], track[MAX_PIXELS];         /* of the mask; track [regions] */
 };
 
 static float value_at(const struct example *e, int y, int x)
@@ -177,7 +178,7 @@ static void compare(const struct example *e, int j, const int *components_of, in
     }
 }
 
-/* Links the regions of a mask to those of the mask before (NULL: there is none): again and again the best pair that is left. */
+/* Links the regions of a mask to those of the mask before (NULL: there is none). Each step links the best pair that is left. */
 static void link_regions(struct example *e, const struct example *before, int *tracks)
 {
     bool truth[MAX_PIXELS], taken[MAX_PIXELS + 1] = {false};
@@ -212,7 +213,7 @@ static void link_regions(struct example *e, const struct example *before, int *t
             e->track[j] = (*tracks)++;
 }
 
-/* found: counts the regions detected of each track. */
+/* Adds to the counts. found: detected regions of each track. */
 static void at_threshold(const struct example *e, float threshold, int *false_regions, int *detected, int *found)
 {
     bool above[MAX_PIXELS], hit[MAX_PIXELS + 1] = {false};

@@ -4,8 +4,8 @@
 #include <check.h>
 #include <string.h>
 
-/* Links masks of one row that are drawn as digits: each digit is a region, '.' is none. The result is a digit for each
- * region now: the region that it continues. */
+/* Links two masks of one row, which are drawn as digits: each digit is a region, '.' is none. Returns for each region of the
+ * second mask the digit of the region that it continues. */
 static const char *linked(const char *before, const char *now)
 {
     static char text[10];
@@ -38,7 +38,7 @@ START_TEST(by_hand)
     /* A region that splits goes on as the part with the higher intersection over union. */
     ck_assert_str_eq(linked("11111...", "11.22..."), "10");
     ck_assert_str_eq(linked("11111...", "1..222.."), "01");
-    /* So do regions that merge. */
+    /* Of regions that merge, the one with the higher intersection over union goes on. */
     ck_assert_str_eq(linked("11.22222", "11111111"), "2");
     /* The best pair comes first: 2 and 1 share 3 of 7 pixels, 2 and 2 share 2 of 5, 1 and 1 share 2 of 6. */
     ck_assert_str_eq(linked("11122222", ".1111122"), "20");
@@ -47,8 +47,8 @@ END_TEST
 
 START_TEST(equal_pairs)
 {
-    ck_assert_str_eq(linked("1.2", "111"), "1");        /* the lower region before */
-    ck_assert_str_eq(linked("111", "1.2"), "10");       /* the lower region now */
+    ck_assert_str_eq(linked("1.2", "111"), "1");        /* the first of the earlier regions */
+    ck_assert_str_eq(linked("111", "1.2"), "10");       /* the first of the later regions */
     ck_assert_str_eq(linked("1122", ".11."), "1");
 }
 END_TEST

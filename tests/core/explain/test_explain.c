@@ -1,4 +1,4 @@
-/* core/explain: an explanation of golden models against the plan's own result, worked out anew from the definitions. */
+/* core/explain: explanations of golden models agree with the plan's result, and with figures computed here by definition. */
 #include "core/explain/explain.h"
 
 #include <check.h>
@@ -32,7 +32,7 @@ static void teardown(void)
     model_file_clear(&file);
 }
 
-/* A noisy picture in which a bright square moves along the right. */
+/* Opens a model, and draws noisy pictures in which a bright square moves along the right. */
 static void open_model(const char *name)
 {
     struct rng rng;
@@ -66,7 +66,7 @@ static void explain(const struct calibration *with)
     plan_run(plan, frames, workspace, &result);
 }
 
-/* The mean weight of a slot over queries, all of the window or those of one place [2, 2]. */
+/* The mean weight of a slot over the queries of a place of the grid [2, 2], or of the window if place is negative. */
 static double weight_of(int slot, int place)
 {
     int slots = file.model->arch.memory.slots, n = 0;

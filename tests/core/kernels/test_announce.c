@@ -197,7 +197,7 @@ const char *__tsan_default_options(void)
 
 static volatile char *used;
 static bool use_writes;
-static atomic_bool ended;           /* of the kernel; relaxed, so that it orders nothing in ThreadSanitizer's eyes */
+static atomic_bool ended;           /* the kernel has; relaxed, so that ThreadSanitizer sees no order */
 
 static void *use(void *arg)
 {
@@ -220,7 +220,7 @@ static void *run(void *user)
     return NULL;
 }
 
-/* Returns true if ThreadSanitizer reports a kernel beside a thread that uses this byte. */
+/* Runs a kernel beside a thread that uses this byte. Returns true if ThreadSanitizer reports a race. */
 static bool races(const struct user *user, char *byte, bool writes)
 {
     pthread_t threads[2];
@@ -277,7 +277,7 @@ START_TEST(test_races)
     ck_assert_int_eq(pipe(ends), 0);
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
-    if (child == 0) {               /* its reports are expected: nobody sees them */
+    if (child == 0) {               /* its reports are expected, so they are not shown */
         dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
         FILE *to = fdopen(ends[1], "w");
         judge(to);

@@ -56,7 +56,7 @@ static void random_job(struct job *ret)
     *ret = j;
 }
 
-/* Runs the chosen table; out has guard bytes. */
+/* Runs a kernel of the chosen table. out has guard bytes. */
 static void run(struct job *j, unsigned char *out)
 {
     static const void *rows[(ROWS + KERNEL_MAX_TILE_ROWS) * MAX_RUNS];
@@ -119,7 +119,7 @@ START_TEST(test_table)
 }
 END_TEST
 
-/* Sums are exact; the rest is the formula in floats. */
+/* Plain C against the formula: sums are exact integers, the rest is in floats. */
 START_TEST(test_c_is_right)
 {
     kernels_choose("c");

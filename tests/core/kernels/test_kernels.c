@@ -102,7 +102,7 @@ static void check_tiles(void)
     compare("outer_products", o.n_rows * stride, 2e-4);
 }
 
-/* add_columns() of the chosen table, with some columns NULL. */
+/* add_columns() of the chosen table against plain sums, with some columns NULL. */
 static void check_columns(void)
 {
     enum { MOST = 5 * KERNEL_PANEL, LINE = 70 };
@@ -307,7 +307,7 @@ START_TEST(test_c_is_right)
     }
     float p = 1, m = 0, v = 0, g = 0.5f;
     kernels_c.adam(&p, &m, &v, &g, 1, 0.9f, 0.999f, 1e-3f / 0.1f, 1 / sqrtf(0.001f), 1e-8f);
-    ck_assert(fabsf(p - 0.999f) < 1e-6f);       /* the first step is the learning rate */
+    ck_assert(fabsf(p - 0.999f) < 1e-6f);       /* Adam's first step is as large as the learning rate */
 }
 END_TEST
 

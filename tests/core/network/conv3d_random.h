@@ -17,7 +17,7 @@ static int some_channels(bool wide)
     return wide && between(0, 1) ? between(5, 70) : between(1, 9);
 }
 
-/* A layer of random geometry. wide: it has positions for several blocks of a kernel, and few channels or as many. */
+/* A layer of random geometry. wide: a row is wide enough for several blocks of a kernel, and there may be many channels. */
 static void random_layer(struct layer_spec *spec, struct dims *in, struct dims *out, bool wide)
 {
     for (;;) {

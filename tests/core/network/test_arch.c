@@ -118,7 +118,7 @@ START_TEST(test_sizes_near_the_cameras)
 }
 END_TEST
 
-/* A size that was fitted to a camera has its aspect; another camera's aspect is told. */
+/* A size that was fitted to a camera has the camera's aspect. The aspect of another camera does not fit. */
 START_TEST(test_aspect_of_another_camera)
 {
     static const int cameras[][2] = {
@@ -162,7 +162,7 @@ START_TEST(test_every_size_is_within_bounds)
                 ck_assert_msg(w % 16 == 0 && h % 16 == 0 && w >= 32 && h >= 32 && w * h <= 1.15 * area &&
                               (w == 32 || w <= cw + 8) && (h == 32 || h <= ch + 8), "%dx%d: %dx%d", cw, ch, w, h);
                 double distortion = fabs(log((double)w * ch / ((double)h * cw))), ratio = (double)cw / ch;
-                if (cw >= 176 && ch >= 176 && ratio > 0.5 && ratio < 2)      /* only the multiples of 16 restrict it */
+                if (cw >= 176 && ch >= 176 && ratio > 0.5 && ratio < 2)      /* only rounding to multiples of 16 distorts */
                     ck_assert_msg(distortion < (k ? 0.19 : 0.075), "%dx%d: %dx%d is distorted by %g", cw, ch, w, h, distortion);
                 a.width = w;
                 a.height = h;

@@ -22,7 +22,7 @@ static float *random_floats(size_t n)
 struct reference {
     const struct conv3d *g;
     const float *weight, *fine, *coarse;
-    double *out;                /* the result's */
+    double *out;                /* the result */
     double *size;               /* Σ|a·b|, for the tolerance */
     enum { GATHER, SCATTER, GRADIENT } what;
 };
@@ -55,7 +55,7 @@ static double activated(double v, const struct epilogue *e)
 
 enum { GUARD = 32 };
 
-/* Frames computed alone have the same bits, and the other frames stay untouched. */
+/* A call for some frames alone gives them the same bits, and leaves the other frames untouched. */
 static void check_frames(const struct conv3d *g, const float *fine, const float *packed, const struct epilogue *e,
                          const float *whole, float *scratch)
 {

@@ -46,7 +46,7 @@ static double activated(double v, enum activation activation)
     return activation == ACTIVATION_TANH ? tanh(v) : v;
 }
 
-/* The largest magnitude of a weight, before the norm, is 127 steps in each output channel. */
+/* Random weights. In each output channel the largest magnitude, before the norm, is 127 steps. */
 static float *random_weight(const struct conv3d *g, bool gather, size_t taps, float step,
                             const struct quantum *q)
 {
@@ -61,7 +61,7 @@ static float *random_weight(const struct conv3d *g, bool gather, size_t taps, fl
     return w;
 }
 
-/* The seed chooses bytes or floats; every seventh seed has a wide layer; every third has a zero point that is no integer. */
+/* The seed chooses bytes or floats. Every seventh seed has a wide layer, every third a zero point that is no integer. */
 static void check_against_definition(int seed)
 {
     struct layer_spec spec;
@@ -130,7 +130,7 @@ static void check_against_definition(int seed)
                              expected[i]);
         }
     }
-    if (gather) {       /* frames computed alone have the same bits, and the other frames stay untouched */
+    if (gather) {       /* a call for some frames alone gives the same bits, and touches no others */
         size_t frame = n_out / (size_t)out.t * element;
         int begin = between(0, out.t - 1), end = between(begin + 1, out.t);
         unsigned char *some = malloc(n_out * element);
@@ -179,7 +179,7 @@ START_TEST(test_possible)
     ck_assert(!conv3d_int8_possible(&g, false));
     spec.kernel[0] = spec.kernel[1] = 12;
     conv3d_init(&g, &spec, (struct dims){8, 12, 12, 1}, (struct dims){1, 1, 1, 1});
-    ck_assert(!conv3d_int8_possible(&g, true));         /* 144 runs */
+    ck_assert(!conv3d_int8_possible(&g, true));         /* 144 runs of bytes are too many */
 }
 END_TEST
 

@@ -21,7 +21,7 @@ static int between(int low, int high)
     return low + (int)rng_below(&rng, (uint64_t)(high - low + 1));
 }
 
-/* A layer whose output has the input's size on each axis, given z's size. */
+/* A layer that maps the size of z to the size of the input. */
 static struct layer_spec inverse(struct dims z, struct dims in)
 {
     const int from[3] = {z.t, z.h, z.w}, to[3] = {in.t, in.h, in.w};
@@ -123,7 +123,7 @@ static int slide(const struct plan *plan, int seed)
         plan_run_sliding(plan, cache, first, pictures, ws, &result);
         compare(plan, &afresh, &result, seed, w);
         int what = between(0, 19);
-        if (what == 0) {                            /* a new numbering, of other pictures */
+        if (what == 0) {                            /* a new epoch: other pictures, numbered anew */
             frame_cache_clear(cache);
             epoch++;
         }
@@ -172,13 +172,14 @@ START_TEST(test_bit_identical)
 }
 END_TEST
 
-/* The frames of each layer that are missing and cached for the next window, after many windows, in the paper's network. */
+/* For each layer, the frames of the next window that are missing and that are cached, after many windows. The network has the
+ * paper's strides. */
 START_TEST(test_missing)
 {
     static const struct {
         int stride, layers, missing[3], hits[3];
     } expected[] = {
-        {1, 3, {7, 3, 3}, {0, 4, 1}},       /* one frame of the second layer is unused: no missing frame reads it */
+        {1, 3, {7, 3, 3}, {0, 4, 1}},       /* no missing frame reads the eighth frame of the second layer */
         {2, 3, {7, 3, 3}, {0, 4, 1}},
         {3, 2, {11, 5}, {0, 3}},
         {4, 3, {9, 4, 3}, {0, 3, 1}},

@@ -1,5 +1,5 @@
-/* The network against PyTorch on the golden models: every module's output, the loss, every gradient, the running statistics.
- * Gradients also against finite differences. Seeds are fixed. */
+/* The network agrees with PyTorch on the golden models: every module's output, the loss, every gradient, the running statistics.
+ * Gradients also agree with finite differences. Seeds are fixed. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -73,7 +73,7 @@ static void compare(const char *name, const float *a, const float *b, size_t n, 
     ck_assert_msg(worst <= r * top + floor, "%s: off by %g of at most %g, %g allowed", name, worst, top, r * top + floor);
 }
 
-/* [n, c, positions] to [n, positions, c] */
+/* Transposes [n, c, positions] to [n, positions, c]. */
 static void channels_last(const float *src, size_t n, size_t c, size_t positions, float *dst)
 {
     for (size_t s = 0; s < n; s++)
@@ -226,7 +226,7 @@ static const struct arch *odd_arch(int i)
     return &a;
 }
 
-/* The same architectures for a single image and for a row of a table; i as in odd_arch(). */
+/* An architecture as odd_arch(i) gives, for a single image or for a row of a table. */
 static const struct arch *odd_image(int i)
 {
     static struct arch a;
@@ -278,7 +278,7 @@ static double total_loss(struct network *n, struct model *model, double alpha)
 
 START_TEST(test_finite_differences)
 {
-    const double alpha = 1;     /* far larger than in training, so that the entropy matters */
+    const double alpha = 1;     /* far larger than in training, so that the entropy weighs in the gradient */
     struct model *model, *g;
     struct network *n;
     struct rng rng;
@@ -299,7 +299,7 @@ START_TEST(test_finite_differences)
         model_tensor(g, i, &tg);
         if (!t.trainable)
             continue;
-        /* Move each tensor in a random direction, so that the difference is large against rounding errors. */
+        /* Each tensor is moved in a random direction, so that the difference is large against rounding errors. */
         for (int trial = 0; trial < 3; trial++) {
             float *old = malloc(t.n * sizeof *old);
             double expected = 0, norm = 0;

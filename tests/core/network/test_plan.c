@@ -1,5 +1,5 @@
-/* The frozen plan against the network's forward pass and against PyTorch, with several threads on one plan, within its
- * workspace, and in 8 bits. */
+/* The frozen plan agrees with the network's forward pass and with PyTorch, also with several threads on one plan and in 8 bits.
+ * It stays within its workspace. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -221,7 +221,7 @@ START_TEST(test_without_memory)
 }
 END_TEST
 
-/* Observes the ranges of the loaded model on the pictures. False if the model takes none. */
+/* Observes the ranges of the loaded model's activations on the pictures. Returns false for a model of several channels. */
 static bool observe(struct ranges *ret, const uint8_t *const frames[])
 {
     const struct arch *a = plan_arch(plan);
@@ -359,11 +359,11 @@ START_TEST(test_ranges)
     ck_assert_int_eq(r.n, 4);
     ck_assert(r.channels[1].low == -1 && r.channels[1].high == 100);
     ck_assert(r.channels[2].low == -4.495f && r.channels[2].high == 0.5f);
-    ranges_fit(&r, &seen, 0.02);        /* outside: ten values at each end */
+    ranges_fit(&r, &seen, 0.02);        /* ten values at each end are outside */
     ck_assert(r.channels[1].low >= -1 && r.channels[1].high > 8.8f && r.channels[1].high < 9.2f);
     ck_assert(r.channels[2].low > -4.47f && r.channels[2].low < -4.42f);
     ck_assert(r.channels[2].high > 0.43f && r.channels[2].high < 0.47f);
-    for (int i = 0; i < 4; i += 3)      /* nothing was observed */
+    for (int i = 0; i < 4; i += 3)      /* no value was observed */
         ck_assert(r.channels[i].low <= 0 && r.channels[i].high > r.channels[i].low);
 }
 END_TEST

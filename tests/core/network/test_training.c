@@ -53,7 +53,7 @@ START_TEST(test_adam)
 }
 END_TEST
 
-/* Windows of a bright square that moves over a gradient; window i starts at phase i. */
+/* Window i of a bright square that moves over a gradient. It starts at phase i. */
 static void window(int i, uint8_t pixels[4][256], const uint8_t *frames[4])
 {
     for (int t = 0; t < 4; t++) {
@@ -128,7 +128,7 @@ START_TEST(test_reseeds_dead_slots)
     arch.memory.temperature = 1;
     ck_assert_int_eq(model_open(&model, &arch, &err), 0);
     model_init(model, 1);
-    for (size_t i = 0; i < 8; i++) {    /* one of two slots takes all the weight: the others are unused */
+    for (size_t i = 0; i < 8; i++) {    /* the two large slots take all the weight, the others none */
         model->memory[i] = 100;
         model->memory[8 + i] = -100;
     }
@@ -158,7 +158,7 @@ struct outcome {
     float shrink;
 };
 
-/* Trains the small network from a degenerate start: with this λ and batch, and with all slots equal or not. */
+/* Trains the small network with this λ (memory.shrink) and batch. equal_slots: all slots are equal at the start. */
 static struct outcome learn_from_fault(float shrink, bool equal_slots, int batch)
 {
     struct outcome o = {0};
@@ -244,8 +244,7 @@ START_TEST(test_batch_of_two)
 }
 END_TEST
 
-/* The entropy and all gradients stay finite although weights of zero have no logarithm, with some of them zero and with
- * all. */
+/* Weights of zero have no logarithm. The entropy and all gradients stay finite, whether some weights are zero or all. */
 START_TEST(test_entropy_of_zero_weights)
 {
     kernels_choose(NULL);

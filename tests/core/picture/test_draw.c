@@ -65,7 +65,7 @@ START_TEST(hostile_boxes_stay_inside)
     for (int i = 0; i < N * N; i++) {
         struct boxes boxes = {.n = 1, .box = {{.x = numbers[i % N], .y = numbers[i / N], .width = numbers[i / N],
                                                .height = numbers[i % N]}}};
-        draw_boxes(&p, &boxes);                 /* the sanitizers see what goes beyond */
+        draw_boxes(&p, &boxes);                 /* sanitizers see a write outside the picture */
     }
     draw_fill(&p, -5, -5, 3, 100, (struct colour){1, 2, 3});
     draw_fill(&p, 40, 0, 3, 3, (struct colour){1, 2, 3});
@@ -99,7 +99,7 @@ START_TEST(a_mask_covers_its_polygon_and_no_more)
     draw_masks(&p, &(struct draw_polygon){triangle, 3}, 1, 0);
     for (int y = 0; y < 50; y++)
         for (int x = 0; x < 50; x++) {
-            double over = x + 0.5 + y + 0.5 - 50;   /* how far below the diagonal, times √2 */
+            double over = x + 0.5 + y + 0.5 - 50;   /* √2 times the distance below the diagonal */
             bool in = over > 0 && x < 45 && y < 45;
             if (in || over < -3 || x > 46 || y > 46)
                 ck_assert_msg(is(&p, x, y, 0, 0, 0) == in, "%d,%d", x, y);
@@ -110,7 +110,7 @@ END_TEST
 
 START_TEST(a_ring_leaves_its_hole)
 {
-    /* Even-odd: out along the border and back around a hole. */
+    /* By the even-odd rule a polygon that goes around the border, then around a hole, leaves the hole. */
     static const struct draw_point ring[] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}, {0.3f, 0.3f}, {0.3f, 0.7f}, {0.7f, 0.7f},
                                              {0.7f, 0.3f}, {0.3f, 0.3f}};
     struct picture p = open(40, 40, 200);

@@ -54,7 +54,7 @@ END_TEST
 
 START_TEST(a_map_over_a_picture)
 {
-    /* 2 x 3 cells; one is at the alert's value, one beyond the end, the others usual. */
+    /* 2 x 3 cells: one has the alert's value, one exceeds the scale, the others are usual. */
     static const float values[] = {-4, -50, 2, NAN, -4, 99};
     const struct heat_map map = {.values = values, .rows = 2, .columns = 3, .first_x = 1 / 6.f, .first_y = 0.25f,
                                  .step_x = 1 / 3.f, .step_y = 0.5f};

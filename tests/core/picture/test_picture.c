@@ -41,7 +41,7 @@ START_TEST(scaling_by_hand)
     struct picture two = open(2, 1), out;
     set(&two, 1, 0, 200);
     ck_assert_int_eq(picture_scale(&out, &two, 4, 3), 0);
-    for (int y = 0; y < 3; y++)         /* centres at -0.25, 0.25, 0.75, 1.25 of the two pixels */
+    for (int y = 0; y < 3; y++)         /* samples at -0.25, 0.25, 0.75, 1.25 pixels */
         for (int x = 0; x < 4; x++)
             ck_assert_int_eq(*picture_at(&out, x, y), expected[x]);
     picture_close(&out);
@@ -69,7 +69,7 @@ START_TEST(the_same_size_is_the_same_picture)
     ck_assert_int_eq(picture_scale(&out, &p, 37, 23), 0);
     ck_assert_mem_eq(out.pixels, p.pixels, 37 * 23 * 3);
     picture_close(&out);
-    for (int i = 1; i < 90; i += 13) {          /* odd sizes, for the sanitizers; a flat picture stays flat */
+    for (int i = 1; i < 90; i += 13) {          /* a flat picture stays flat; sanitizers check odd sizes */
         memset(p.pixels, 77, 37 * 23 * 3);
         ck_assert_int_eq(picture_scale(&out, &p, i, 91 - i), 0);
         for (int k = 0; k < i * (91 - i) * 3; k++)

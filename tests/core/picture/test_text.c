@@ -1,4 +1,4 @@
-/* core/picture/text and core/picture/why: the font, cutting and breaking of text, the parts of a "why" picture. */
+/* core/picture/text and core/picture/why: the font, how text is cut and broken into lines, the parts of a "why" picture. */
 #include "core/picture/text.h"
 
 #include <check.h>
@@ -51,7 +51,7 @@ START_TEST(every_letter_differs)
         for (int b = 0; b < a; b++)
             ck_assert_msg(memcmp(all[a].pixels, all[b].pixels, 60 * 20 * 3) != 0, "%c looks like %c", a + ' ', b + ' ');
     struct picture other = drawn("\xc3", 1, 60);
-    ck_assert_mem_eq(other.pixels, all[95].pixels, 60 * 20 * 3);    /* DEL: the box */
+    ck_assert_mem_eq(other.pixels, all[95].pixels, 60 * 20 * 3);    /* a box, as for DEL */
     picture_close(&other);
     for (int c = 0; c < 96; c++)
         picture_close(&all[c]);
@@ -94,7 +94,7 @@ START_TEST(text_is_broken_at_blanks)
 }
 END_TEST
 
-/* The panels of a picture of this size, and a map that is high at its right end; the left half is masked. */
+/* Checks the panels of a picture of this size. The map is high at its right end, and the left half is masked. */
 static void check_why(int width, int height)
 {
     static const float values[] = {0, 9};

@@ -16,7 +16,7 @@ static const struct alert_rule rule3of5 = {.threshold = 1, .close_threshold = 0.
 static const struct alert_rule merging = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2, .merge_us = 4 * SECOND};
 static const struct alert_rule patient = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2, .min_duration_us = 4 * SECOND};
 
-/* Returns what alert_wait() or then alert_score() says. At most one of them says anything. */
+/* Returns the event of alert_wait(), or else that of alert_score(). At most one of them has an event. */
 static enum alert_event window(struct alert_state *state, float score, int64_t time)
 {
     enum alert_event waited = alert_wait(state, time), scored = alert_score(state, score, time);
@@ -54,9 +54,9 @@ static void expect(const struct alert_rule *rule, const char *windows, const cha
 START_TEST(k_of_n_open)
 {
     expect(&rule3of5, "AA.-A", "....O");
-    expect(&rule3of5, "AA..-A", "......");      /* two of the last five */
+    expect(&rule3of5, "AA..-A", "......");      /* only two of the last five */
     expect(&rule3of5, "A.A.A.A", "....O..");
-    expect(&rule3of5, "AA|AA", ".....");        /* a gap restarts the count */
+    expect(&rule3of5, "AA|AA", ".....");        /* a break restarts the count */
     expect(&rule3of5, "AA|AAA", ".....O");
 }
 END_TEST
@@ -75,11 +75,11 @@ START_TEST(near_causes_merge)
     struct alert_state s;
     char got[100];
 
-    expect(&merging, "AA..AA.......", ".O.........C.");       /* the cause ended at 7; 4 s later the alert closes */
-    expect(&merging, "AA.....AA....", ".O.....CO....");       /* 3 + 4: a cause that begins at 7 or later is another alert */
+    expect(&merging, "AA..AA.......", ".O.........C.");       /* the cause ended at 7 s; the alert closes 4 s later */
+    expect(&merging, "AA.....AA....", ".O.....CO....");       /* from 7 s (3 + 4) on, a cause is another alert */
     expect(&merging, "AA.....A.....", ".O.....C.....");
     expect(&merging, "AA....A......", ".O.....C.....");       /* one window is no cause */
-    expect(&merging, "AA...AA......", ".O..........C");       /* one that begins at 6 is the same */
+    expect(&merging, "AA...AA......", ".O..........C");       /* a cause that begins at 6 s is merged */
     alert_init(&s, &merging);
     feed(&s, "AA..AA.......", got);
     ck_assert_int_eq(s.opened_us, 0);
@@ -97,7 +97,7 @@ START_TEST(a_merged_cause_raises_the_peak)
     for (int i = 0; i < 8; i++)
         ck_assert_int_eq(window(&s, scores[i], i * SECOND), events[i]);
     ck_assert_float_eq(s.peak, 3);
-    ck_assert_uint_eq(s.peak_number, 4);        /* a window before the one that began the cause */
+    ck_assert_uint_eq(s.peak_number, 4);        /* it lies before the window that began the cause */
     ck_assert_int_eq(s.peak_us, 4 * SECOND);
     ck_assert_uint_eq(s.opened_number, 0);
     ck_assert(s.open && !s.lasts);
@@ -109,9 +109,9 @@ START_TEST(gaps_and_breaks_while_merging)
     struct alert_state s;
     char got[100];
 
-    expect(&merging, "AA/.AA......", ".O.........C");         /* a gap ends the cause at 2, and another is merged, to 7 */
-    expect(&merging, "AA/A.......", ".O....C....");            /* what came before the gap does not count */
-    expect(&merging, "AA..|", ".O..C");                        /* closes at once */
+    expect(&merging, "AA/.AA......", ".O.........C");         /* the gap ends the cause at 2 s; another is merged */
+    expect(&merging, "AA/A.......", ".O....C....");            /* windows before the gap do not count */
+    expect(&merging, "AA..|", ".O..C");                        /* a break closes the alert at once */
     expect(&merging, "AA|AA", ".OC.O");
     expect(&merging, "AA../|", ".O...C");
     expect(&merging, "AA.A|", ".O..C");
@@ -132,16 +132,16 @@ START_TEST(short_causes_are_none)
     char got[100];
 
     expect(&patient, "AAAA....", "........");
-    expect(&patient, "AAAAA...", "....O.C.");                  /* from 0 to 4 */
-    expect(&patient, "AA---A..", "....O..C");                  /* it lasts while it is not low */
+    expect(&patient, "AAAAA...", "....O.C.");                  /* the cause has lasted from 0 to 4 s */
+    expect(&patient, "AA---A..", "....O..C");                  /* the cause lasts until a window is below the close threshold */
     expect(&patient, "AAA.A.A.", "....O...");
-    expect(&patient, "AAAA.A..", ".....O.C");                  /* at 4 it is low, so nobody knows that it lasts */
-    expect(&patient, "AA..AA..AA..", "............");          /* each by itself */
+    expect(&patient, "AAAA.A..", ".....O.C");                  /* at 4 s it is low: the alert waits for a high window */
+    expect(&patient, "AA..AA..AA..", "............");          /* each cause is too short by itself */
     expect(&patient, "AAA/AAA", ".......");
     expect(&patient, "AAA|AAAAA", "........O");
     alert_init(&s, &patient);
     feed(&s, "..AAAAA", got);
-    ck_assert_int_eq(s.opened_us, 2 * SECOND);                  /* not when it was told */
+    ck_assert_int_eq(s.opened_us, 2 * SECOND);                  /* when the cause began, not when the alert was told */
     ck_assert_uint_eq(s.opened_number, 2);
 
     /* A short cause belongs to an alert that is open already. */
@@ -166,8 +166,8 @@ START_TEST(smoothing_looks_back)
     double mean = s.mean;
     ck_assert_int_eq(window(&s, NAN, 3 * SECOND), ALERT_NOTHING);
     ck_assert_double_eq(s.mean, mean);
-    ck_assert_int_eq(window(&s, 0, 3 * SECOND), ALERT_NOTHING);         /* 0.77 */
-    ck_assert_int_eq(window(&s, 9, 1 * SECOND), ALERT_PEAK);            /* set back: no time has passed */
+    ck_assert_int_eq(window(&s, 0, 3 * SECOND), ALERT_NOTHING);         /* the mean is 0.77 */
+    ck_assert_int_eq(window(&s, 9, 1 * SECOND), ALERT_PEAK);            /* the clock was set back: no time has passed */
     ck_assert_double_eq_tol(s.mean, mean * exp(-0.5), 1e-12);
     ck_assert_int_eq(window(&s, 0, 2 * SECOND), ALERT_CLOSED);
     ck_assert_int_eq(alert_gap(&s, 2 * SECOND), ALERT_NOTHING);
@@ -224,7 +224,7 @@ START_TEST(not_a_number_is_nothing)
     ck_assert_int_eq(alert_score(&s, NAN, 1), ALERT_NOTHING);
     ck_assert_int_eq(alert_score(&s, INFINITY, 2), ALERT_OPENED);
     ck_assert_int_eq(alert_score(&s, 0, 3), ALERT_NOTHING);
-    ck_assert_int_eq(alert_score(&s, NAN, 4), ALERT_NOTHING);           /* interrupts the row of low windows */
+    ck_assert_int_eq(alert_score(&s, NAN, 4), ALERT_NOTHING);           /* it interrupts the row of low windows */
     ck_assert_int_eq(alert_score(&s, 0, 5), ALERT_NOTHING);
     ck_assert_int_eq(alert_score(&s, 0, 6), ALERT_CLOSED);
 }
@@ -247,7 +247,8 @@ START_TEST(no_alert_closes_before_it_opened)
 }
 END_TEST
 
-/* The clock is set back by an hour while an alert waits to merge, or a cause to last: the time left counts from then on. */
+/* The clock is set back by an hour while an alert waits for a cause to merge, or a cause has yet to last longer. The time that is
+ * left then counts from the new time on. */
 START_TEST(a_clock_set_back_delays_nothing)
 {
     const int64_t hour = INT64_C(3600) * SECOND, now = 2 * hour, back = now - hour;

@@ -42,7 +42,7 @@ START_TEST(a_case_by_hand)
     static const struct boxes_grid grid = {.rows = 5, .columns = 6, .step = 4, .size = 8, .height = 24, .width = 28};
     static const float map[30] = {
         1, 5, 1, 1, 1, 1,
-        1, 1, 6, 1, 1, 3,               /* connected with the 5 by a corner */
+        1, 1, 6, 1, 1, 3,               /* the 6 touches the 5 at a corner */
         1, 1, 1, 1, 1, 4,
         2, 1, 1, 1, 1, 1,
         1, 1, 1, 1, 9, 1,
@@ -53,7 +53,7 @@ START_TEST(a_case_by_hand)
     check_box(&b.box[0], 0.5714f, 0.6667f, 0.2857f, 0.3333f, 9);
     check_box(&b.box[1], 0.1429f, 0, 0.4285f, 0.5f, 6);        /* columns 1 and 2: pixels 4 to 16 of 28 */
     check_box(&b.box[2], 0.7143f, 0.1667f, 0.2857f, 0.5f, 4);
-    b = find(&grid, map, 9);                    /* a score at the level counts */
+    b = find(&grid, map, 9);                    /* a score that equals the level counts */
     ck_assert_int_eq(b.n, 1);
     b = find(&grid, map, 9.5f);
     ck_assert_int_eq(b.n, 0);
@@ -74,7 +74,7 @@ START_TEST(the_highest_of_many)
     struct boxes b = find(&grid, map, 3);
     ck_assert_int_eq(b.n, BOXES_MAX);
     ck_assert_float_eq(b.box[0].score, 7);
-    for (int i = 1; i < BOXES_MAX; i++)         /* equal scores are in the order of the map; the lower ones are dropped */
+    for (int i = 1; i < BOXES_MAX; i++)         /* equal scores keep the order of the map, lower ones are dropped */
         check_box(&b.box[i], (float)round(1e4 * 16 * (i - 1) / 168) / 1e4f, 0,
                   (float)(round(1e4 * (16 * (i - 1) + 8) / 168) - round(1e4 * 16 * (i - 1) / 168)) / 1e4f, 1, 5);
 }

@@ -19,9 +19,9 @@ START_TEST(known_figures)
     ck_assert_int_eq(c.windows, 200);
     ck_assert_double_eq(c.fps, 12.5);
     ck_assert(!c.has_score && c.score.boundary == 3 && c.has_tail);
-    ck_assert_double_gt(c.tail.window.level, c.tail.run.level);         /* of half a minute */
+    ck_assert_double_gt(c.tail.window.level, c.tail.run.level);         /* as in half a minute of footage */
     ck_assert_double_eq(c.close_threshold, c.tail.window.level);
-    /* Half a minute is not extended to once a day, but to once in twelve minutes. */
+    /* Half a minute of footage gives no threshold for one alert a day, but for one in twelve minutes. */
     ck_assert_double_eq_tol(c.tail.hours, 200 * 0.16 / 3600, 1e-9);
     ck_assert_double_eq(c.threshold, tail_threshold(&c.tail, 3600 / (200 * 0.16)));
     ck_assert_double_gt(c.threshold, c.close_threshold);
@@ -29,7 +29,7 @@ START_TEST(known_figures)
     ck_assert_int_eq(calibration_fit(&c, windows, 200, 0.1), 0);
     ck_assert_double_eq(c.threshold, widened);
 
-    for (int i = 1; i < 200; i++)               /* an hour and more is */
+    for (int i = 1; i < 200; i++)               /* more than an hour of footage gives one for once a day */
         windows[i].seconds = 20;
     ck_assert_int_eq(calibration_fit(&c, windows, 200, 1), 0);
     ck_assert_double_eq(c.threshold, tail_threshold(&c.tail, 1));
@@ -54,7 +54,7 @@ START_TEST(hours_are_not_fitted_again)
     ck_assert_double_eq_tol(tail_hours_between(&c.tail, 2), exp(2), 1e-9);
     ck_assert_double_eq_tol(tail_threshold(&c.tail, 10), log(2.4), 1e-12);
     ck_assert_double_eq_tol(tail_threshold(&c.tail, 1000), -log(8), 1e-12);
-    ck_assert_int_eq(c.tail.runs, 0);           /* three of five windows never reach it */
+    ck_assert_int_eq(c.tail.runs, 0);           /* no three of five windows reach the level */
     for (int i = 0; i < 200; i++)
         windows[i].score = i % 20 < 4 ? 1 : -9;
     ck_assert_int_eq(calibration_fit(&c, windows, 200, 1), 0);
@@ -62,7 +62,7 @@ START_TEST(hours_are_not_fitted_again)
 }
 END_TEST
 
-/* Lower scores are as many times as frequent. Thresholds for a number of alerts a day stay. */
+/* Scores are lowered by log(3), so each stands for three times the rate. Thresholds for a number of alerts a day stay. */
 START_TEST(lower_scores)
 {
     struct tail_window windows[200];
@@ -104,7 +104,7 @@ START_TEST(lower_scores)
 }
 END_TEST
 
-/* In 8 bits both scores may be off: the reused one and the one that it replaces. */
+/* In 8 bits the bound is wider: both the reused score and the one that it replaces may be off. */
 START_TEST(what_static_scenes_are_held_to)
 {
     struct calibration c = {.has_static = true, .still = {.bound = 1.5, .windows = 200}, .int8.largest_difference = 0.25};
@@ -118,7 +118,7 @@ START_TEST(what_static_scenes_are_held_to)
 }
 END_TEST
 
-/* auto takes 8 bits for one reason only. */
+/* `precision: auto` takes 8 bits if no reason speaks against them. */
 START_TEST(why_a_precision)
 {
     struct calibration c = {.int8 = {.windows = 100, .rank_correlation = 0.999}};

@@ -25,8 +25,8 @@ START_TEST(uniform_is_no_drift)
 }
 END_TEST
 
-/* Day and night differ, but every day is the same: no drift. Then night all day long: drift within a day. Then days and
- * nights again: the drift ends. */
+/* As long as every day has the same day and night, there is no drift. If it is night all the time, drift is told within a day.
+ * It ends when days and nights return. */
 START_TEST(told_within_a_day)
 {
     struct rng rng;

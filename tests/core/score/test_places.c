@@ -18,7 +18,7 @@ static void set(enum places_map map, int cell, int window, float log)
     codes[map][cell][window] = places_encode(log);
 }
 
-/* Nothing moves, and the error of a cell is -4. */
+/* Footage in which nothing moves, and each cell has the error -4. */
 static void setup(void)
 {
     for (int w = 0; w < WINDOWS; w++) {
@@ -61,10 +61,10 @@ START_TEST(far_rows_have_a_pace_of_their_own)
     set(PLACES_PACE, 10 * COLUMNS + 5, 9, 0.5f);   /* near */
     fit(all);
     for (int c = 0; c < COLUMNS; c++) {             /* any column, up to two rows away */
-        ck_assert_float_eq(places.usual[PLACES_PACE][3 * COLUMNS + c], 0.5f);   /* row 5 and its likes saw nothing */
+        ck_assert_float_eq(places.usual[PLACES_PACE][3 * COLUMNS + c], 0.5f);   /* row 5 saw nothing: that of the picture */
         ck_assert_float_eq(places.usual[PLACES_PACE][10 * COLUMNS + c], 0.5f);
     }
-    for (int r = 0; r < ROWS; r++)                  /* everything moves a little less far away */
+    for (int r = 0; r < ROWS; r++)                  /* the farther away a row is, the slower things move there */
         set(PLACES_PACE, r * COLUMNS, 11, -2 + 0.2f * (float)r);
     fit(all);
     for (int r = 0; r < ROWS; r++) {
@@ -94,9 +94,9 @@ START_TEST(light_that_the_picture_shares_is_no_appearance)
     ck_assert_float_eq_tol(excess(PLACES_APPEARANCE, 0, CELLS, -1, -4), 0, 1e-3f);
     ck_assert_float_eq_tol(shared_rise, 3, 1e-3f);
     ck_assert_float_eq_tol(excess(PLACES_APPEARANCE, 0, CELLS / 3, -1, -4), 3, 1e-3f);
-    ck_assert_float_eq_tol(excess(PLACES_APPEARANCE, 0, CELLS, -9, -4), -5, 1e-3f);     /* a fall is not taken off */
+    ck_assert_float_eq_tol(excess(PLACES_APPEARANCE, 0, CELLS, -9, -4), -5, 1e-3f);     /* a shared fall is not taken off */
     ck_assert_float_eq(shared_rise, 0);
-    excess(PLACES_PACE, 0, CELLS, -1, -4);      /* speed has none */
+    excess(PLACES_PACE, 0, CELLS, -1, -4);      /* pace has no shared rise */
     ck_assert_float_eq(shared_rise, 0);
     set(PLACES_APPEARANCE, 0, 5, -4);
     for (int i = 0; i < CELLS; i++)

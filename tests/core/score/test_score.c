@@ -30,7 +30,7 @@ static void teardown(void)
     free(scratch);
 }
 
-/* A texture with gradients in all directions. It moves by (vx, vy) pixels a frame inside a box and is still elsewhere. */
+/* A texture with gradients in all directions. scene() moves it by (vx, vy) pixels a frame inside a box. */
 static float texture(double u, double v)
 {
     return (float)(0.3 * sin(u * 0.7 + 0.2) * cos(v * 0.5) + 0.2 * sin(u * 0.31 - v * 0.43));
@@ -101,7 +101,7 @@ START_TEST(noise_holds_speed_down)
     for (int i = 0; i < FRAMES * PIXELS; i++)
         x[i] = 0.05f * (rng_uniform(&rng) - 0.5f);
     struct score_features f = measure(0);
-    ck_assert_float_gt(f.noise, 3e-4f);         /* twice the variance of the noise, 0.05² / 6 */
+    ck_assert_float_gt(f.noise, 3e-4f);         /* the measure is twice the noise's variance: 0.05² / 6 */
     ck_assert_float_lt(f.noise, 5e-4f);
     ck_assert_float_lt(measure((double)f.noise).voice[VOICE_SPEED], f.voice[VOICE_SPEED] - 2);
 }
@@ -154,7 +154,7 @@ START_TEST(boxes_lie_around_what_moves)
         score_boxes(&spec, &arch, NULL, scratch, top - 3, &b);
         ck_assert_int_ge(b.n, 1);
         ck_assert_float_eq(b.box[0].score, top);
-        for (int i = 0; i < b.n; i++) {         /* smoothing reaches four cells beyond */
+        for (int i = 0; i < b.n; i++) {         /* smoothing widens the moving part by four cells */
             ck_assert_float_ge(b.box[i].x * WIDTH, (float)left - 20);
             ck_assert_float_le((b.box[i].x + b.box[i].width) * WIDTH, (float)left + 52.1f);
         }
@@ -208,7 +208,7 @@ START_TEST(each_light_has_its_own_usual)
     ck_assert_int_eq(bright.condition, 1);
     float top = fmaxf(bright.voice[VOICE_SPEED], bright.voice[VOICE_CHANGE]);
     float low = fminf(bright.voice[VOICE_SPEED], bright.voice[VOICE_CHANGE]);
-    /* The tangent. */
+    /* Below the tail's level, the score follows the tail's tangent there. */
     ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 3 - logf(2), 1e-4f);
     score_map(&spec, &arch, NULL, scratch, map);
     ck_assert_float_lt(map[0], 0);
@@ -250,10 +250,10 @@ START_TEST(places_have_voices)
     ck_assert_float_ge(score_of(&spec, &f), voices.score[VOICE_APPEARANCE]);
     score_map(&spec, &arch, NULL, scratch, map);
     ck_assert_float_eq_tol(map[7 * columns + 17], logf(0.25f) + 6, 0.1f);
-    ck_assert_float_gt(map[7 * columns + 3], 0);                            /* what moves: pace */
-    ck_assert_float_lt(map[7 * columns + 12], -2);                          /* between the two */
+    ck_assert_float_gt(map[7 * columns + 3], 0);                            /* something moves here: pace */
+    ck_assert_float_lt(map[7 * columns + 12], -2);                          /* nothing between the two */
 
-    spec.has_places = false;                    /* an older model */
+    spec.has_places = false;                    /* as an older model */
     score_measure(&arch, x, x_hat, &spec, NULL, scratch, &f);
     score_by_voice(&spec, &f, &voices);
     ck_assert(isnan(voices.score[VOICE_PACE]) && isnan(voices.score[VOICE_APPEARANCE]));
@@ -277,7 +277,7 @@ START_TEST(tells_two_kinds_of_light)
         contrasts[i] = 5 * (double)rng_uniform(&rng);           /* a single broad distribution */
     ck_assert(!score_conditions_differ(contrasts, 1000, 50, &boundary));
     for (int i = 0; i < 1000; i++)
-        contrasts[i] = i < 500 ? 0 : 0.3;                       /* a cloud */
+        contrasts[i] = i < 500 ? 0 : 0.3;                       /* as a cloud makes them */
     ck_assert(!score_conditions_differ(contrasts, 1000, 50, &boundary));
     for (int i = 0; i < 1000; i++)
         contrasts[i] = i % 2;
@@ -299,7 +299,7 @@ START_TEST(what_is_usual)
     ck_assert_double_eq_tol(u.spread, (1.98 - 1.90) / (2.326 - 1.645), 1e-12);
     ck_assert_double_eq_tol(u.centre + 1.645 * u.spread, 1.90, 1e-12);
     ck_assert_double_eq_tol(u.centre + 2.326 * u.spread, 1.98, 1e-12);
-    score_usual_fit(&u, VOICE_APPEARANCE, logs, 200);       /* five times as wide, through the same 95th percentile */
+    score_usual_fit(&u, VOICE_APPEARANCE, logs, 200);       /* the spread is five times as wide, the 95th percentile the same */
     ck_assert_double_eq_tol(u.spread, 5 * (1.98 - 1.90) / (2.326 - 1.645), 1e-12);
     ck_assert_double_eq_tol(u.centre + 1.645 * u.spread, 1.90, 1e-12);
     score_usual_fit(&u, VOICE_SPEED, same, 3);

@@ -1,5 +1,5 @@
-/* core/score/static_scene: differences against plain sums over random sizes; each cause for computing a window; scores that
- * come late. Also: the same alerts as with all windows computed, for random scores within the bound. */
+/* core/score/static_scene: differences agree with plain sums over random sizes; each cause for computing a window; scores that
+ * come late. For random scores within the bound, alerts are those of a run that computes all windows. */
 #include "core/score/static_scene.h"
 
 #include <check.h>
@@ -31,7 +31,7 @@ static void set_limits(float first, float second)
     }
 }
 
-/* A random picture with noise of -1, 0 and 1 on it. The noise's mean square is below 1, so below 2 from any mean picture. */
+/* n frames of a random picture with noise of -1, 0 and 1. Two frames differ by a mean square of about 4/3, below the limits. */
 static void make_footage(int n)
 {
     static uint8_t scene[PIXELS];
@@ -141,7 +141,7 @@ START_TEST(noise_is_static)
 }
 END_TEST
 
-/* One cell of one frame changes: exactly the windows with that frame are computed. */
+/* One cell of one frame changes. The windows with that frame are computed, the others are static but for two. */
 START_TEST(a_single_cell_of_a_single_frame)
 {
     for (int round = 0; round < 50; round++) {
@@ -205,10 +205,10 @@ START_TEST(scores_that_come_late)
     struct static_score score;
     memset(footage[17], 0, PIXELS);
     ck_assert_int_eq(decide(scene, 0, false, false, &a, &score), STATIC_NO);
-    ck_assert_int_eq(decide(scene, 2, false, false, &b, &score), STATIC_NO);        /* differs: no wait */
+    ck_assert_int_eq(decide(scene, 2, false, false, &b, &score), STATIC_NO);        /* it differs, so it need not wait */
     pass_score(scene, b, 2, 0, 0);
     pass_score(scene, a, 1, 0, 0);
-    ck_assert_int_eq(decide(scene, 18, false, false, &a, &score), STATIC_NO);       /* no reference with motion */
+    ck_assert_int_eq(decide(scene, 18, false, false, &a, &score), STATIC_NO);       /* a window with motion is no reference */
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(decide(scene, 20, false, false, &b, &score), STATIC_WAIT);
     pass_score(scene, a, 3, 0, 0);
@@ -217,7 +217,7 @@ START_TEST(scores_that_come_late)
     ck_assert_int_eq(decide(scene, 40, true, false, &a, &score), STATIC_NO);
     ck_assert_int_eq(decide(scene, 60, true, false, &b, &score), STATIC_NO);
     pass_score(scene, b, 5, 0, 0);
-    pass_score(scene, a, 4, 0, 0);                                /* the score of a window that is no longer the reference */
+    pass_score(scene, a, 4, 0, 0);                                /* this window is no longer the reference */
     ck_assert_int_eq(decide(scene, 62, false, false, &a, &score), STATIC_YES);
     ck_assert_float_eq(score.score, 5);
     static_scene_close(scene);
@@ -246,7 +246,7 @@ START_TEST(two_lights)
     pass_score(scene, number, 0, 0, 0.95f);
     ck_assert_int_eq(decide(scene, 2, false, false, &number, &score), STATIC_NO);
     static_scene_close(scene);
-    set_limits(-1, -1);         /* a condition whose limits nothing meets */
+    set_limits(-1, -1);         /* no window keeps these limits */
     for (int t = 1; t < 40; t++)
         memcpy(footage[t], footage[0], PIXELS);
     scene = open_scene(&one_light, &no_rule);
@@ -264,7 +264,7 @@ START_TEST(scores_near_the_thresholds)
     ck_assert(!STEP(2.4f) && STEP(9));          /* no alert is open: close_threshold does not apply */
     static_scene_close(scene);
     scene = open_scene(&one_light, &rule);
-    ck_assert(!STEP(2.6f) && !STEP(2.4f) && STEP(9));           /* 2.6 may be 3 within the bound */
+    ck_assert(!STEP(2.6f) && !STEP(2.4f) && STEP(9));           /* within the bound, 2.6 may be 3 */
     static_scene_close(scene);
     scene = open_scene(&one_light, &rule);
     ck_assert(!STEP(3) && !STEP(3) && !STEP(0.6f) && STEP(9));  /* two of five windows open no alert */
@@ -278,7 +278,7 @@ START_TEST(scores_near_the_thresholds)
         pass_score(scene, number, open ? 3 : 2.4f, 0, 0);             /* the third of five may have opened one */
         for (int i = 0; open && i < 5; i++)
             ck_assert(!STEP(0.6f));             /* below the closing threshold, but by less than the bound */
-        ck_assert(STEP(9));                     /* five windows below it: the alert is closed */
+        ck_assert(STEP(9));                     /* no alert is open, or five low windows have closed it */
         static_scene_close(scene);
     }
     scene = open_scene(&one_light, &rule);
@@ -332,8 +332,8 @@ static void score_one(struct static_scene *scene, struct unscored *unscored, int
     unscored[i] = unscored[--*n];
 }
 
-/* Random walks of scores, with static windows' scores within the bound, scored late and in any order: the alerts are the
- * same as without static windows. */
+/* Scores are random walks. Static windows' scores are within the bound, and scores come late and in any order. The alerts are
+ * the same as without static windows. */
 START_TEST(alerts_are_the_same)
 {
     enum { WORKERS = 4 };
@@ -381,8 +381,8 @@ START_TEST(alerts_are_the_same)
 }
 END_TEST
 
-/* By a mean of scores, one high window opens an alert, although not k of n windows are above the threshold. The 1.2 after it is
- * not reused. True scores within the bound of it may be below the closing threshold, and the alert would stay open. */
+/* With a mean of scores, one high window opens an alert, although fewer than k of n windows are above the threshold. The 1.2
+ * after it is not reused: the true scores may be below the closing threshold, and the alert would stay open. */
 START_TEST(a_smoothed_alert_closes)
 {
     const struct alert_rule rule = {.threshold = 3, .close_threshold = 1, .k = 3, .n = 5, .smooth_us = 10};
@@ -409,7 +409,7 @@ START_TEST(a_smoothed_alert_closes)
     }
     ck_assert(opened && !all.open && !some.open);
     ck_assert_int_eq(open_some, open_all);
-    ck_assert_int_gt(skipped, 60);              /* below the closing threshold by more than the bound, windows are static */
+    ck_assert_int_gt(skipped, 60);              /* windows more than the bound below the closing threshold are static */
     static_scene_close(scene);
 }
 END_TEST

@@ -57,7 +57,7 @@ START_TEST(rate_and_score_are_inverse)
 }
 END_TEST
 
-/* Scores correlated like those of windows that share frames: each is the largest of the last few independent values. */
+/* Scores are correlated, as those of windows that share frames: each is the largest of the last few independent values. */
 static void correlated(struct tail_window *w, int n, double seconds)
 {
     double last[4] = {0};
@@ -132,7 +132,7 @@ START_TEST(budgets_hold)
 }
 END_TEST
 
-/* Runs that are near to each other are one, for the fit as for the alert rule. */
+/* Runs that are near to each other count as one, in the fit and in the alert rule. */
 START_TEST(near_runs_merge)
 {
     static const double scores[] = {9, 9, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 0, 7, 7, 0, 0};
@@ -186,7 +186,7 @@ START_TEST(little_footage_widens_the_budget)
     ck_assert_double_eq(tail_budget(&tail, 0.01), 0.01);
     tail.hours = 0.1;
     ck_assert(tail_is_provisional(&tail));
-    ck_assert_double_eq_tol(tail_budget(&tail, 1), 10, 1e-9);   /* one in 2.4 hours: 24 times the footage */
+    ck_assert_double_eq_tol(tail_budget(&tail, 1), 10, 1e-9);   /* one alert in 2.4 hours, 24 times the footage */
     ck_assert_double_eq(tail_budget(&tail, 100), 100);
     tail.hours = 0;
     ck_assert(isfinite(tail_budget(&tail, 1)));

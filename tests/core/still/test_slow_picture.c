@@ -22,7 +22,7 @@ START_TEST(shapes)
     ck_assert(slow_shape_of(&shape, 128, 128) && shape.reduced == 1 && still_exemplars(&shape) == 6);
     ck_assert(slow_shape_of(&shape, 256, 256) && shape.reduced == 2 && shape.rows == 32);
     ck_assert(slow_shape_of(&shape, 16, 1024) && shape.columns == 256);
-    ck_assert(!slow_shape_of(&shape, 16, 4000));        /* reduced by two it has two rows of blocks */
+    ck_assert(!slow_shape_of(&shape, 16, 4000));        /* reduced by two, it would have two rows of blocks */
     struct slow_picture *slow = NULL;
     struct still_builder *builder = NULL;
     ck_assert_int_eq(slow_picture_open(&slow, 8, 8), -EINVAL);
@@ -49,7 +49,7 @@ START_TEST(shapes)
 }
 END_TEST
 
-/* The contrast of a picture whose left two thirds are blank, of all of it and of what a mask over those leaves. */
+/* The left two thirds of a picture are blank. Its contrast is computed of all of it, and with a mask over the blank part. */
 START_TEST(contrast_of_what_counts)
 {
     enum { H = 64, W = 96 };
@@ -67,7 +67,7 @@ START_TEST(contrast_of_what_counts)
         if (i == 2)
             memset(covered, 1, sizeof covered);
         if (i == 2)
-            slow_picture_leave_out(slow, covered);          /* nothing is left */
+            slow_picture_leave_out(slow, covered);          /* the mask covers all */
         for (int t = 0; t < SLOW_SAMPLES; t++)
             slow_picture_add(slow, picture, t * FRAME_US, false);
         contrast[i] = slow_picture_contrast(slow);

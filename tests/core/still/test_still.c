@@ -1,5 +1,5 @@
-/* core/still/still and slow_picture on drawn scenes. What is left or taken is found in time, stays, and is gone when it is
- * undone. Light, noise and passers-by are not found. Also: gaps, little footage, thinned footage, equal results. */
+/* core/still/still and slow_picture on drawn scenes. An object that is left or taken is found in time, and for as long as it is
+ * left or gone. Light, noise and passers-by are not found. Also: gaps, little footage, thinned footage, equal results. */
 #include "core/still/still_builder.h"
 
 #include <check.h>
@@ -23,12 +23,12 @@ static uint8_t scene[2][PIXELS];        /* by day, and at night with less contra
 static struct still_memory memory;
 static unsigned sitter_parts;           /* bit p: somebody sits in the seat for half of part p */
 
-/* The content of a frame. */
+/* What a frame shows. */
 struct show {
     int night;
     bool left, taken, passer;
     double gain, offset;
-    bool patch;                 /* of sun, with soft edges */
+    bool patch;                 /* a patch of sun with soft edges */
 };
 static const struct show nothing = {.gain = 1};
 
@@ -126,7 +126,7 @@ static void setup(void)
     ck_assert_int_eq(learn(&memory, LEARNED, true, STILL_STORE_BYTES), 0);
 }
 
-/* A watch, and its last result. */
+/* A run of still_watch, with its last result. */
 struct run {
     struct still_watch *watch;
     int t;
@@ -140,7 +140,7 @@ static struct run open_run(void)
     return run;
 }
 
-/* Shows the same for so many seconds. Returns after how many seconds something was held for the first time, else -1. */
+/* Shows the same scene for so many seconds. Returns after how many seconds an object was held first; -1: none was. */
 static int run_for(struct run *run, const struct show *show, int seconds)
 {
     static uint8_t frame[PIXELS];
@@ -172,7 +172,7 @@ START_TEST(left_is_found)
     ck_assert(isfinite(run.last.statistic) && !run.last.held && run.last.level < THRESHOLD);
     int at = run_for(&run, &left, 60);
     ck_assert_int_ge(at, 17);
-    /* It lasts for ten minutes, far longer than the rise. */
+    /* The object is held for ten minutes, far longer than the rise takes. */
     for (int i = 0; i < 60; i++) {
         run_for(&run, &left, 10);
         ck_assert(run.last.held && run.last.level >= THRESHOLD);
@@ -187,8 +187,8 @@ START_TEST(left_is_found)
 }
 END_TEST
 
-/* A mask over what was left: nothing is found there. A zone around it with a higher threshold: not held; with a lower one: the
- * level is raised, and the zone is named. */
+/* Under a mask the object is not found. In a zone with a higher threshold it is not held. In a zone with a lower threshold its
+ * level is raised by the difference. The zone is named. */
 START_TEST(masks_and_zones)
 {
     float x0 = (float)(LEFT_X - 8) / WIDTH, x1 = (float)(LEFT_X + LEFT_SIZE + 8) / WIDTH, y0 = (float)(LEFT_Y - 8) / HEIGHT,
@@ -262,7 +262,7 @@ START_TEST(passers_by_are_not_found)
 }
 END_TEST
 
-/* Another scene is foreign nearly everywhere; what is left, another light or a passer-by is not. */
+/* Another scene is foreign nearly everywhere. The own scene is not, with an object left, in another light or with a passer-by. */
 START_TEST(other_scenes_are_foreign)
 {
     static const struct show own[] = {{.gain = 1}, {.gain = 1, .left = true}, {.gain = 1.3}, {.gain = 1, .night = 1},
@@ -291,7 +291,7 @@ START_TEST(other_scenes_are_foreign)
 }
 END_TEST
 
-/* A blank picture is of a light that was not learned. What is held ends, and nothing is found in it. */
+/* A blank picture counts as a light that was not learned. Nothing is held or found in it. */
 START_TEST(unknown_light)
 {
     struct run run = open_run();
@@ -361,7 +361,7 @@ START_TEST(samples)
 }
 END_TEST
 
-/* The median of samples in random order, of which just under half are far off, is that of the rest: so is its description. */
+/* Just under half of the samples are far off, in random order. Their median, and its description, are those of the others. */
 START_TEST(medians)
 {
     static uint8_t frame[PIXELS], noise[PIXELS];
@@ -398,10 +398,10 @@ START_TEST(little_footage)
     ck_assert_int_eq(learn(&other, 30, false, STILL_STORE_BYTES), -ENODATA);
     ck_assert_int_eq(learn(&other, 600, false, STILL_STORE_BYTES), -ENODATA);
     ck_assert_mem_eq(&other, &untouched, sizeof other);
-    /* Enough by day only: the second light stays unknown. */
+    /* The footage is enough by day only, so the second light stays unknown. */
     ck_assert_int_eq(learn(&other, 700, false, STILL_STORE_BYTES), 0);
     ck_assert(other.lights == 1 && other.light[0].known && !other.light[1].known);
-    /* Each light needs enough. */
+    /* Each light needs enough footage. */
     ck_assert_int_eq(learn(&other, 1000, true, STILL_STORE_BYTES), -ENODATA);
 }
 END_TEST
@@ -415,7 +415,7 @@ START_TEST(learning_repeats)
 }
 END_TEST
 
-/* Footage that exceeds the store, of 512 ticks, is thinned. The memory still holds. */
+/* Footage that exceeds the store of 512 ticks is thinned. The memory that is learned from it still serves. */
 START_TEST(thinned)
 {
     static struct still_memory thin;
@@ -494,7 +494,7 @@ START_TEST(tail)
 }
 END_TEST
 
-/* The rise is that of plain sums over random distances; each cause for having none is tested. */
+/* The rise agrees with plain sums over random distances. Each cause for having no rise is tested. */
 START_TEST(rises)
 {
     enum { CELLS = 7, TICKS = 60, BRIGHTER = 20, SWITCH = 40 };
@@ -520,7 +520,7 @@ START_TEST(rises)
 }
 END_TEST
 
-/* Distances are those of plain loops, over random descriptions and exemplars. */
+/* Distances agree with plain loops, over random descriptions and exemplars. */
 START_TEST(distances)
 {
     static const int weights[4] = {1, 2, 2, 1};

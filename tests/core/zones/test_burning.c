@@ -1,4 +1,4 @@
-/* Burning: masks are black with what lies around them, and nothing else is. */
+/* Burning: privacy masks and a margin around them become black, and nothing else does. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,7 @@ START_TEST(privacy_masks_alone)
 }
 END_TEST
 
-/* The square is x 32 to 48, y 24 to 36: four pixels more on each side are black, and further ones are not. */
+/* The square covers x 32 to 48, y 24 to 36. Four more pixels on each side are black, and no others. */
 START_TEST(masks_and_their_margin)
 {
     struct privacy privacy;

@@ -59,7 +59,7 @@ START_TEST(shares_are_areas)
     ck_assert_double_eq_tol(polygon_share(&triangle, 0.5, 0.5, 0.5, 0.5), 0, 1e-9);
     ck_assert_double_eq_tol(polygon_share(&notched, 0, 0, 1, 1), 1 - 0.2 * 0.8, 1e-6);
     ck_assert_double_eq_tol(polygon_share(&notched, 0.45, 0.1, 0.1, 0.2), 0, 1e-6);
-    ck_assert_double_eq_tol(polygon_share(&notched, 0, 0, 1, 0.5), 0.8, 1e-6);       /* in two pieces */
+    ck_assert_double_eq_tol(polygon_share(&notched, 0, 0, 1, 0.5), 0.8, 1e-6);       /* the part is in two pieces */
 }
 END_TEST
 

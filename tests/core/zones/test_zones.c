@@ -9,7 +9,7 @@
 
 enum { W = 64, H = 32 };
 
-/* Masks the left half. The zone `door` has a budget and is the upper right quarter, `yard` is the right half. */
+/* A mask covers the left half. The zone `door` is the upper right quarter and has a budget. The zone `yard` is the right half. */
 static const struct zones zones = {
     .n_masks = 1, .n = 2,
     .mask = {{.name = "left", .area = {4, {{0, 0}, {0.5f, 0}, {0.5f, 1}, {0, 1}}}}},
@@ -102,11 +102,11 @@ START_TEST(zones_with_budgets_are_regions)
     ck_assert_int_eq(regions_open(&regions, &zones, shift, &grid), 0);
     ck_assert_int_eq(regions->n, 2);
     ck_assert_int_eq(regions->zone[1], 1);
-    int zone, cell = 2 * grid.columns + 10;                          /* ends at row 16 */
+    int zone, cell = 2 * grid.columns + 10;                          /* the cell ends at row 16 */
     ck_assert_float_eq(regions_shift(regions, cell, &zone), 0.5f);
     ck_assert_int_eq(zone, 1);
     ck_assert(!regions_hold(regions, 1, cell));
-    cell += grid.columns;                                           /* half of it lies in the zone */
+    cell += grid.columns;                                           /* half of this cell lies in the zone */
     ck_assert_int_eq(regions_hold(regions, 2, cell), 1);
     cell += grid.columns;
     ck_assert_float_eq(regions_shift(regions, cell, &zone), 0);

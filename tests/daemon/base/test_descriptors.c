@@ -1,4 +1,4 @@
-/* The limit of open files: the sum of what is needed, and the limit of this process. */
+/* The limit of open files: how many a configuration needs, and what this process may have. */
 #include <check.h>
 #include <errno.h>
 #include <string.h>

@@ -75,7 +75,7 @@ START_TEST(journal_gets_priorities)
     log_open(LOG_DEBUG);
     log_event(LOG_WARNING, "first", NULL);
     log_line(LOG_ERR, "x.yml:1:2: y");
-    setenv("JOURNAL_STREAM", "1:1", 1);         /* not the socket of standard error */
+    setenv("JOURNAL_STREAM", "1:1", 1);         /* this names another file than standard error */
     log_open(LOG_DEBUG);
     log_event(LOG_DEBUG, "second", NULL);
     log_line(LOG_ERR, "x.yml:3:4: z");

@@ -71,9 +71,9 @@ static const struct command choosing = {.name = "choose", .forms = "", .about = 
                                         OPERANDS(struct values, words, "WORD"), .operand_choice = format_name};
 
 static struct values v;
-static char said[8192];         /* on standard output and error */
+static char said[8192];         /* the text on standard output and error */
 
-/* Parses the words up to NULL into v. -1: go on; else the exit status. */
+/* Parses the words up to NULL into v. Returns -1 if the command may run, else the exit status. */
 static int parse(const struct command *c, ...)
 {
     char *argv[32] = {(char *)"try"};
@@ -84,7 +84,7 @@ static int parse(const struct command *c, ...)
         argc++;
     va_end(args);
     command_clear(&command, &v);
-    command_clear(&needing, &v);       /* its words are those of `choosing`, too */
+    command_clear(&needing, &v);       /* clears the words of `choosing`, too */
     v = (struct values){.steps = 77, .rate = 77, .share = 77, .format = 77, .size = {77, 77}};
 
     FILE *file = tmpfile();
@@ -150,7 +150,7 @@ START_TEST(texts)
     ck_assert_str_eq(v.output, "x=y");
     GOES_ON("-ofile");
     ck_assert_str_eq(v.output, "file");
-    GOES_ON("-o", "--steps");           /* the word after it is the value, whatever it looks like */
+    GOES_ON("-o", "--steps");           /* the next word is the value, even if it looks like an option */
     ck_assert_str_eq(v.output, "--steps");
     GOES_ON("-vo", "file");
     ck_assert(v.verbose);
@@ -264,7 +264,7 @@ END_TEST
 
 START_TEST(names)
 {
-    GOES_ON("--out", "x", "--st=3", "--verb", "--very");         /* abbreviations that fit one option alone */
+    GOES_ON("--out", "x", "--st=3", "--verb", "--very");         /* each abbreviation fits one option alone */
     ck_assert(v.steps == 3 && v.verbose && v.very);
     ck_assert_str_eq(v.output, "x");
     REFUSED(&command, "--ver: ambiguous: expected one of --verbose, --very-verbose, --verify", "--ver");
@@ -336,7 +336,7 @@ START_TEST(help)
     ck_assert_int_eq(parse(&command, "-h", NULL), 0);
     ck_assert_int_eq(parse(&command, "--he", NULL), 0);
     ck_assert_int_eq(parse(&command, "-vh", NULL), 0);
-    ck_assert_int_eq(parse(&needing, "--help", NULL), 0);        /* nothing is missing then */
+    ck_assert_int_eq(parse(&needing, "--help", NULL), 0);        /* with --help no option is missing */
     ck_assert_int_eq(parse(&command, "--nix", "--help", NULL), 2);
     ck_assert_int_eq(parse(&command, "--help=all", NULL), 2);
 }
@@ -380,7 +380,7 @@ START_TEST(iteration)
     int n = 0;
     while (command_option(&command, n))
         n++;
-    ck_assert_int_eq(n, (int)(sizeof options / sizeof options[0]));     /* the row that ends the table counts for --help */
+    ck_assert_int_eq(n, (int)(sizeof options / sizeof options[0]));     /* --help counts in place of the last, empty row */
     ck_assert_str_eq(command_option(&command, 0)->name, "verbose");
     ck_assert_str_eq(command_option(&command, n - 1)->name, "help");
     ck_assert_ptr_null(command_option(&command, INT_MAX));

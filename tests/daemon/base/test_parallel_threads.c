@@ -77,7 +77,7 @@ START_TEST(workers_run_at_once)
 }
 END_TEST
 
-/* Workers see plain memory that the caller wrote, and the caller sees theirs after run(). The thread sanitizer checks that. */
+/* Workers see plain memory that the caller wrote. The caller sees theirs after run(). The thread sanitizer checks both. */
 struct sums {
     int in[100];
     long out[100];

@@ -1,4 +1,4 @@
-/* daemon/explain/polygon: good and bad texts. */
+/* daemon/explain/polygon: texts of corners, good and bad. */
 #include "daemon/explain/polygon.h"
 
 #include <check.h>

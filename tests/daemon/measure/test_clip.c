@@ -133,7 +133,7 @@ static void expect_map(const float *map, const struct plan_result *result)
     }
 }
 
-/* Compares with the windows that follow from the definition. */
+/* Compares the results with the windows that the definition gives. */
 static void expect(const struct plan *plan, int stride, const struct clip_summary *summary)
 {
     void *workspace = plan_workspace_new(plan);
@@ -294,7 +294,7 @@ static int on_static_window(void *arg, const struct clip_window *window, struct 
     return 0;
 }
 
-/* Noise on a picture; frame 100 differs in two pixels, 200 to 259 repeat (25 a second: for 2.4 s), 300 follows a gap. */
+/* A picture with noise. Frame 100 differs in two pixels. Frames 200 to 259 repeat (2.4 s at 25 a second). 300 follows a gap. */
 static void fill_static(struct rng *rng)
 {
     fill(&footage, rng, MAX_FRAMES);
@@ -331,7 +331,7 @@ START_TEST(static_windows_are_not_computed)
             struct parallel parallel = parallel_threads_parallel(threads);
             ck_assert_int_eq(clip_open(&scorer, plan, &calibration, NULL, NULL, &parallel, 2, (enum clip_static)statics, NULL),
                              0);
-            for (int again = 0; again < 2; again++) {           /* a clip has no static state of the clip before */
+            for (int again = 0; again < 2; again++) {           /* nothing static stays from the clip before */
                 footage.at = 0;
                 clear(&got);
                 ck_assert_int_eq(clip_score(scorer, &footage, &sink, &summary, NULL), 0);

@@ -1,4 +1,4 @@
-/* Slots as pictures: each equals the output of a model with that slot alone; they are ordered by use. */
+/* Slots as pictures: each equals the output of a model with that slot alone. The most used slot comes first. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -60,7 +60,7 @@ static struct model_file open_model(const struct arch *arch, const char *trainin
     return file;
 }
 
-/* The centre frame that a model with this slot alone gives for noise. */
+/* The centre frame of what a model with this slot alone gives for a window of noise. */
 static void expected(const struct model *model, int slot, uint8_t *pixels)
 {
     struct arch arch = model->arch;
@@ -95,7 +95,7 @@ static void remove_picture(const char *name, bool there)
     ck_assert_msg((unlink(path) == 0) == there, "%s", name);
 }
 
-/* The pictures of the folder, in the order of their names, are those of slots[0] … slots[n - 1]. */
+/* Checks that the pictures of the folder, in the order of their names, are those of slots[0] … slots[n - 1]. */
 static void check_pictures(const struct model *model, const int *slots, int n)
 {
     const struct source_options options = {.width = WIDTH, .height = HEIGHT};

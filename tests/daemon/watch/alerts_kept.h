@@ -1,5 +1,5 @@
-/* A log of alerts for tests, and a sink that keeps each alert as the store would, in the order of openings and closings. It is an
- * events sink, too: openings and closings come with their events. */
+/* A log of alerts for tests, and a sink that keeps each alert as the store would, in the order of openings and closings. The sink
+ * also takes events, because openings and closings come with their events. */
 #ifndef MEMAED_TESTS_DAEMON_WATCH_ALERTS_KEPT_H
 #define MEMAED_TESTS_DAEMON_WATCH_ALERTS_KEPT_H
 
@@ -16,7 +16,7 @@ struct kept {
     struct alert_record alerts[KEPT_MAX];
     size_t n;
     uint64_t next_entry;
-    uint64_t scores;            /* how many were handed on */
+    uint64_t scores;            /* the number of scores taken */
 };
 
 static struct kept kept = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -50,7 +50,7 @@ static inline void kept_put(void *arg, const struct alert_record *alert)
     size_t i = 0;
     while (i < kept.n && kept.alerts[i].id != alert->id)
         i++;
-    if (i < kept.n)             /* it is there already: it moves to the end */
+    if (i < kept.n)             /* an alert that is kept already moves to the end */
         for (kept.n--; i < kept.n; i++)
             kept.alerts[i] = kept.alerts[i + 1];
     if (kept.n < KEPT_MAX) {

@@ -17,7 +17,7 @@
 static struct alertlog *log_of_alerts;
 static struct events *events;
 static struct alerting alerting;
-static char told[400];          /* what the sink was told: 'O' opened, 'C' closed, 'N' normal changed */
+static char told[400];          /* the sink's events: 'O' opened, 'C' closed, 'N' normal changed */
 static struct alert_record last_told;
 static int64_t told_us;         /* when the last event happened */
 
@@ -54,7 +54,7 @@ static void end(void)
     events_free(events);
 }
 
-/* A window whose time stamp is its second, with a box at a tenth of its score. */
+/* A window with a box at a tenth of its score. Its time stamp in microseconds is its second. */
 static void window(float score, double second)
 {
     struct alerting_window w = {.score = score, .time_us = (int64_t)(second * 1e6), .pts_us = (int64_t)second, .voices = {{0}},
@@ -105,7 +105,7 @@ START_TEST(a_cause_that_outlasts_the_cooldown_is_told)
     window(2, 111);
     ck_assert_str_eq(told, "OCO");
     ck_assert_int_eq(last_told.opened_us, 105 * SECOND);
-    ck_assert_int_eq(told_us, 111 * SECOND);            /* of the window, not of the clock */
+    ck_assert_int_eq(told_us, 111 * SECOND);            /* the time of the window, not of the clock */
     /* A client that has read the list of told alerts up to here sees a new entry. */
     ck_assert_uint_eq(alert_at(1, 2).entry, 3);
     ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_NOT);
@@ -116,7 +116,7 @@ START_TEST(a_cause_that_outlasts_the_cooldown_is_told)
     ck_assert_uint_eq(alert_at(1, 2).id, last_told.id);
     ck_assert_uint_eq(alerting.told, 2);
     ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_COOLDOWN], 1);
-    window(2, 113);             /* a cooldown again */
+    window(2, 113);             /* it is in a cooldown again */
     ck_assert_str_eq(told, "OCOC");
     end();
 }
@@ -130,7 +130,7 @@ START_TEST(an_alert_that_becomes_worse_is_told)
     window(0, 102);
     window(3, 103);
     ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_RATE);
-    window(5, 104);             /* not by more than the margin over 4 */
+    window(5, 104);             /* it does not exceed 4 by more than the margin */
     ck_assert_str_eq(told, "OC");
     window(5.5f, 105);
     ck_assert_str_eq(told, "OCO");
@@ -207,7 +207,7 @@ START_TEST(what_has_ended_is_not_told)
     begin((struct alert_rule){.merge_us = 30 * SECOND}, (struct policy_rule){.cooldown_us = 40 * SECOND});
     window(2, 100);
     window(0, 101);
-    window(2, 135);             /* another alert, in the cooldown until 141 */
+    window(2, 135);             /* another alert; the cooldown lasts until 141 s */
     window(0, 136);
     window(0, 150);
     ck_assert_str_eq(told, "OC");
@@ -277,7 +277,7 @@ START_TEST(a_camera_that_is_not_armed_tells_nobody)
     ck_assert_int_eq(arming_order(desk, "gate", ARMING_DISARM, 0, ""), 0);
     window(2, now + 1);
     ck_assert_int_eq(alert_at(0, 1).suppressed, SUPPRESSED_DISARMED);
-    window(9, now + 2);                         /* worse, which does not help */
+    window(9, now + 2);                         /* it is worse, but still not told */
     ck_assert_int_eq(arming_order(desk, "gate", ARMING_SNOOZE, 10, ""), 0);
     window(0, now + 3);
     ck_assert_str_eq(told, "");
@@ -287,20 +287,20 @@ START_TEST(a_camera_that_is_not_armed_tells_nobody)
     ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_SNOOZED);
     window(2, now + 599);
     ck_assert_str_eq(told, "");
-    window(2, now + 601);               /* the snooze has ended, and the cause lasts; neither cooldown nor cap is used up */
+    window(2, now + 601);               /* the snooze has ended, the cause lasts; suppressed alerts began no cooldown */
     ck_assert_str_eq(told, "O");
     ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_NOT);
     ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_DISARMED], 1);
     ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_SNOOZED], 1);
     ck_assert_int_eq(arming_order(desk, "gate", ARMING_DISARM, 0, ""), 0);
-    window(0, now + 602);                       /* whoever was told of the opening is told of the closing */
+    window(0, now + 602);                       /* the opening was told, so the closing is */
     ck_assert_str_eq(told, "OC");
     arming_close(desk);
     end();
 }
 END_TEST
 
-/* A fault that holds alerts back does what a disarmed camera does; one that marks them only leaves its name. */
+/* A fault that holds alerts back suppresses them, as a disarmed camera does. A fault that marks them leaves only its name. */
 START_TEST(faults_of_the_picture)
 {
     const unsigned covered = health_bit(HEALTH_COVERED), blur = health_bit(HEALTH_BLUR), noise = health_bit(HEALTH_NOISE);
@@ -311,17 +311,17 @@ START_TEST(faults_of_the_picture)
     window(2, 1);
     ck_assert_int_eq(alert_at(0, 1).suppressed, SUPPRESSED_HEALTH);
     ck_assert_uint_eq(alert_at(0, 1).health, covered);
-    window(9, 2);                               /* worse, which does not help */
+    window(9, 2);                               /* it is worse, but still not told */
     window(0, 3);
     ck_assert_str_eq(told, "");
     window(2, 4);
     alerting_faults(&alerting, 0);
     ck_assert_str_eq(told, "");
-    window(2, 5);                               /* the cause outlasts the fault; neither cooldown nor cap is used up */
+    window(2, 5);                               /* the cause outlasts the fault; suppressed alerts began no cooldown */
     ck_assert_str_eq(told, "O");
     ck_assert(last_told.suppressed == SUPPRESSED_NOT && last_told.health == covered);
     ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_HEALTH], 2);
-    alerting_faults(&alerting, covered | blur | noise);         /* of an open alert: noted, and it stays told */
+    alerting_faults(&alerting, covered | blur | noise);         /* the open alert is marked, and stays told */
     ck_assert_uint_eq(alert_at(1, 2).health, covered | blur);
     ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_NOT);
     alerting_faults(&alerting, 0);
@@ -332,7 +332,7 @@ START_TEST(faults_of_the_picture)
     window(9, 2000);
     ck_assert_str_eq(told, "OCO");
     ck_assert_uint_eq(last_told.health, blur);
-    struct alerting none = {0};                 /* of a camera without alerts */
+    struct alerting none = {0};                 /* a camera without alerts */
     alerting_faults(&none, blur);
     end();
 }

@@ -1,4 +1,4 @@
-/* daemon/watch/alertlog: ids that are never used twice, and what it hands on to its sink. */
+/* daemon/watch/alertlog: no id is used twice; what the log hands on to its sink. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -56,10 +56,10 @@ START_TEST(ids_over_restarts)
     ck_assert_uint_eq(opened(log, now_us - 60000000), 1795832005704);       /* the clock was set back */
     ck_assert_uint_eq(opened(log, now_us + 60000000), 1795832065702);
     alertlog_close(log);
-    log = open_log(1795832065702);              /* the last one, from the database; the clock was set back between the runs */
+    log = open_log(1795832065702);              /* the database's last id; the clock was set back between the runs */
     ck_assert_uint_eq(opened(log, now_us), 1795832065703);
     ck_assert_uint_eq(opened(log, -5), 1795832065704);
-    ck_assert_str_eq(seen, "");                 /* an opening comes with its event */
+    ck_assert_str_eq(seen, "");                 /* the sink gets an opening with its event, not here */
     alertlog_close(log);
     alertlog_close(NULL);
 }

@@ -28,7 +28,7 @@ START_TEST(recurring_breaks_are_told_with_their_causes)
     ck_assert_double_eq(report.seconds, 60);
     ck_assert_str_eq(report.causes, "corrupt 1, gap 2");
 
-    /* One break a second: a line every ten minutes, which counts all since the one before. */
+    /* One break a second gives a line every ten minutes. Each line counts the breaks since the line before. */
     int told = 0;
     for (int i = 1; i <= 1800; i++)
         if (breaks_note(&breaks, VIEW_BREAK_CLOCK, (int64_t)(160 + i) * SECOND, &report)) {

@@ -47,7 +47,7 @@ static void picture(uint8_t *pixels, int f)
     }
 }
 
-/* The same picture with noise on it. Something moves in frame 100; frames 151 to 349 are identical. */
+/* One picture with other noise in each frame. Something moves in frame 100. Frames 151 to 349 are identical. */
 static void static_picture(uint8_t *pixels, int f)
 {
     picture(pixels, 0);
@@ -128,7 +128,7 @@ static struct view_camera wait_state(size_t i, enum view_camera_state state)
         struct view_camera view = look(i);
         if (view.state == state)
             return view;
-        usleep(1000);           /* leaves the processor to the others; the condition is polled */
+        usleep(1000);           /* the condition is polled */
     }
 }
 
@@ -212,7 +212,7 @@ START_TEST(files_are_scored_whole_and_stop)
     }
     uint64_t changes;
     ck_assert_int_eq(read(changed_fd, &changes, sizeof changes), sizeof changes);
-    ck_assert_uint_ge(changes, 3 * 3);          /* warming, watching, stopped */
+    ck_assert_uint_ge(changes, 3 * 3);          /* each camera: warming, watching, stopped */
     stop();
 }
 END_TEST
@@ -356,7 +356,7 @@ START_TEST(stopping_does_not_wait)
     int connection = accept(server, NULL, NULL);
     ck_assert_int_ge(connection, 0);
     ck_assert_int_eq(look(2).state, VIEW_STARTING);
-    stop();                                     /* would never return if a camera waited for its source */
+    stop();                                     /* it would never return if a camera waited for its source */
     close(connection);
     close(server);
 }

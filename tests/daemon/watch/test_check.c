@@ -111,7 +111,7 @@ START_TEST(test_rules)
     ck_assert(check_alert_rule(&rule, &c, &file));
     ck_assert(rule.threshold == 0.4f);
     ck_assert_float_eq_tol(rule.close_threshold, 0.3f, 1e-6f);
-    file.calibration.has_score = true;          /* the score is a logarithm, so the difference counts */
+    file.calibration.has_score = true;          /* such a score is a logarithm, so the distance of the thresholds stays */
     ck_assert(check_alert_rule(&rule, &c, &file));
     ck_assert_float_eq_tol(rule.close_threshold, 0.35f, 1e-6f);
     file.has_calibration = false;
@@ -217,7 +217,7 @@ START_TEST(test_close_threshold_of_alerts_a_day)
     const float rare = 0.1f + 0.01f * logf(9600), often = 0.1f + 0.01f * logf(9.6f);
     ck_assert(often < 0.15f && 0.15f < rare && rare < 0.2f);
 
-    /* Above the threshold of per_day, but below the model's own: refused, not lowered in silence. */
+    /* A value above the threshold of per_day, but below the model's own, is refused, and not lowered in silence. */
     ck_assert_int_eq(check_text(&models, "cameras:\n"
                                          "  a: {source: rtsp://h, model: tail.safetensors,\n"
                                          "      alert: {per_day: 10, close_threshold: 0.15}}\n"), -EINVAL);

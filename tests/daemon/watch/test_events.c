@@ -1,5 +1,5 @@
-/* daemon/watch/events: every sink gets every event in the order of the table. One that loses an event does not keep it from the
- * others. After events_close() only the log is left. The log has a line for each type. */
+/* daemon/watch/events: every sink gets every event in the order of the table. If one sink loses an event, the others get it.
+ * After events_close() only the log gets events. The log has a line for each type. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@ struct sink {
     int fails;                  /* what take() returns */
 };
 
-static char seen[256];          /* "a alert.opened, b alert.opened, " */
+static char seen[256];          /* such as "a alert.opened, b alert.opened, " */
 static int64_t last_us;
 
 static int take(void *arg, const struct event *event)
@@ -46,7 +46,7 @@ START_TEST(every_sink_gets_every_event)
     ck_assert_str_eq(seen, "a camera.lost, b camera.lost, ");
     ck_assert_int_eq(last_us, 77);
     events_post(events, &(struct event){.type = EVENT_CAMERA_RESTORED, .camera = "gate", .reason = "back"});
-    ck_assert_int_gt(last_us, 1000000);                 /* now */
+    ck_assert_int_gt(last_us, 1000000);                 /* without a time_us, it is now */
     events_close(events);
     events_post(events, &(struct event){.type = EVENT_CAMERA_LOST, .camera = "gate", .reason = "gone"});
     ck_assert_str_eq(seen, "a camera.lost, b camera.lost, a camera.restored, b camera.restored, ");

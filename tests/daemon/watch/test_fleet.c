@@ -161,7 +161,7 @@ START_TEST(cameras_come_go_and_change)
     expect_names("d b a");
     ck_assert_uint_eq(look("a").id, a.id);
     ck_assert_uint_ge(look("a").windows_scored, 5);
-    ck_assert_uint_gt(look("b").id, c.id);              /* another camera of that name */
+    ck_assert_uint_gt(look("b").id, c.id);              /* b is another camera of that name now */
     ck_assert_uint_gt(look("d").id, c.id);
     struct score_record scores[4];
     struct record_range range;
@@ -238,8 +238,8 @@ START_TEST(no_cameras_at_all)
 }
 END_TEST
 
-/* The second camera's model cannot compute as it wishes, which only opening its plan tells. The first, which could be opened,
- * is taken back, and the fleet is as before. */
+/* The second camera asks for a precision that its model cannot give, which shows only when the plan is opened. The first camera,
+ * which was opened, is closed again, and the fleet is as before. */
 START_TEST(a_change_that_fails_changes_nothing)
 {
     struct fleet_changes changes;
@@ -272,7 +272,7 @@ END_TEST
 
 static atomic_bool enough;
 
-/* Looks on as the web does: lists cameras, looks at them by name, reads scores by id. */
+/* Reads meanwhile what the web reads: the list of cameras, cameras by name, scores by id. */
 static void *look_on(void *arg)
 {
     (void)arg;
@@ -338,7 +338,7 @@ static int take(void *arg, const struct event *event)
     return 0;
 }
 
-/* A model of some tenths of a second a window here, where the kernels are those of plain C; every window alerts. */
+/* A model that takes some tenths of a second a window with the kernels of plain C. Every window alerts. */
 static void write_slow_model(void)
 {
     char path[128];
@@ -362,7 +362,7 @@ static struct scheduler_stats stats(void)
 static const char slow_camera[] = "  slow: {source: clip.y4m, model: slow.safetensors, stride: 1, loop: true, "
                                   "alert: {threshold: 1e-6, close_threshold: 1e-7, k: 1, n: 1, cooldown_s: 0}}\n";
 
-/* Waits until a worker is at a window that has been due for no longer than this look takes. */
+/* Waits until a worker has just begun a window. */
 static void wait_for_a_window_at_work(void)
 {
     uint64_t before = stats().windows;
@@ -372,7 +372,7 @@ static void wait_for_a_window_at_work(void)
     ck_assert_uint_gt(view.windows_pending, 0);
 }
 
-/* The shutdown of run, with a worker that is at a window for longer than anyone waits. */
+/* The daemon shuts down while a worker computes a window for longer than anything waits. */
 START_TEST(a_slow_worker_reaches_nothing_after_the_end)
 {
     struct fleet_changes changes;
@@ -395,7 +395,7 @@ START_TEST(a_slow_worker_reaches_nothing_after_the_end)
         ck_assert_int_ne(seen[i].closed_us, 0);
     events_close(events);
     ck_assert_int_eq(atomic_load(&sink->taken), taken);
-    free(sink);                                         /* the address sanitizer sees who comes here now */
+    free(sink);                                         /* from here on the address sanitizer reports any use */
     ck_assert(fleet_stop(fleet, INT64_MAX, INT64_MAX)); /* the worker has finished its window, and passed it on */
     ck_assert_uint_gt(stats().windows, computed);
     ck_assert_uint_eq(kept.next_entry, entries);
@@ -404,7 +404,7 @@ START_TEST(a_slow_worker_reaches_nothing_after_the_end)
 }
 END_TEST
 
-/* A camera that is removed while a worker is at its window ends later, on its own. */
+/* A camera that is removed while a worker computes its window ends later, by itself. */
 START_TEST(a_camera_at_work_ends_later)
 {
     struct fleet_changes changes;
@@ -439,7 +439,7 @@ END_TEST
 
 int main(void)
 {
-    openblas_set_num_threads(1);        /* as the program has it: OpenBLAS's own threads are unknown to the thread sanitizer */
+    openblas_set_num_threads(1);        /* as in the program; the thread sanitizer does not know OpenBLAS's threads */
     TCase *tcase = tcase_create("fleet");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, set_up, NULL);

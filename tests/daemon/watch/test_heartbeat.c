@@ -1,4 +1,4 @@
-/* daemon/watch/heartbeat: a stuck thread is named, a waiting one is not, and beats join and leave while others look. */
+/* daemon/watch/heartbeat: a stuck thread is named, a waiting thread is not. Beats join and leave while other threads look. */
 #include <check.h>
 #include <pthread.h>
 #include <string.h>

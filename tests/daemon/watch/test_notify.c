@@ -24,7 +24,7 @@ START_TEST(messages_arrive)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char name[64];
     snprintf(name, sizeof name, "memaed-test-notify-%ld", (long)getpid());
-    memcpy(address.sun_path + 1, name, strlen(name));           /* abstract: leaves no file */
+    memcpy(address.sun_path + 1, name, strlen(name));           /* an abstract address leaves no file */
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, (socklen_t)(sizeof(sa_family_t) + 1 + strlen(name))), 0);
     char socket_name[80];
     snprintf(socket_name, sizeof socket_name, "@%s", name);

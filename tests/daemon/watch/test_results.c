@@ -54,7 +54,7 @@ static void publish(int n)
     }
 }
 
-/* Claims the next window and makes a result of it; its box begins at a tenth of its score. */
+/* Claims the next window and makes a result of it. Its box begins at a tenth of its score. */
 static struct scheduler_result claim(float score)
 {
     struct frame_ring_window window;
@@ -97,7 +97,7 @@ static struct alert_record alert_at(size_t i, size_t n)
     return out[i];
 }
 
-/* The alert shows where its peak was. */
+/* Checks that the alert's box is that of its peak. */
 static void check_where(struct alert_record alert)
 {
     ck_assert_int_eq(alert.boxes.n, 1);
@@ -150,7 +150,7 @@ START_TEST(alerts_open_peak_and_close)
 }
 END_TEST
 
-/* Three of five windows open the alert; the window with the highest score is not the one that opens it. */
+/* Three of five windows open the alert. The window with the highest score is not the last of them. */
 START_TEST(an_alert_opens_with_the_place_of_its_peak)
 {
     static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5};
@@ -173,7 +173,7 @@ START_TEST(an_alert_opens_with_the_place_of_its_peak)
 }
 END_TEST
 
-/* Scores lie far beyond the tail for more than a day; then they follow the tail again. */
+/* Scores lie far beyond the tail for more than a day. Then they follow the tail again. */
 START_TEST(p_values_and_drift)
 {
     enum { DAY = 40 };
@@ -183,7 +183,7 @@ START_TEST(p_values_and_drift)
     for (int i = 0; i < TAIL_QUANTILES; i++)
         calibration.tail.quantiles[i] = i / (double)(TAIL_QUANTILES - 1);
     for (int i = 0; i < DRIFT_DECILES; i++)
-        calibration.deciles[VOICE_SPEED][i] = (float)(i + 1) / DRIFT_BINS;      /* and the voice `change` was always 0 */
+        calibration.deciles[VOICE_SPEED][i] = (float)(i + 1) / DRIFT_BINS;      /* the deciles of `change` are all 0 */
     ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1,
                                                                          .backlog = 64, .readers = 8}), 0);
     kept_open(&alerts, &events);
@@ -259,7 +259,7 @@ START_TEST(a_loss_waits_for_windows_under_way)
     open_results(true);
     publish(LENGTH + 2);
     commit_next(3);
-    struct scheduler_result under_way = claim(4);                    /* claimed; the third is pending */
+    struct scheduler_result under_way = claim(4);                    /* two windows are claimed, the third is pending */
     frame_ring_break(ring);
     results_break(results, 777);
     check_view(1, 3, true);
@@ -280,7 +280,7 @@ START_TEST(a_gap_closes_before_the_next_counts)
     frame_ring_break(ring);
     publish(LENGTH + 1);
     commit_next(3);
-    commit_next(4);                                             /* another alert: no alert spans a gap */
+    commit_next(4);                                             /* no alert spans a gap, so this is another one */
     check_view(2, 4, true);
     ck_assert_int_eq(alert_at(0, 2).closed_us, 2);
     ck_assert_int_eq(alert_at(1, 2).closed_us, 0);
@@ -292,7 +292,7 @@ START_TEST(a_gap_closes_before_the_next_counts)
 }
 END_TEST
 
-/* With merging, an alert goes on behind a gap, but not behind a loss. */
+/* With merging, an alert goes on after a gap, but not after a loss. */
 START_TEST(merging_spans_gaps_and_no_loss)
 {
     static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1, .merge_us = 100};
@@ -326,10 +326,10 @@ START_TEST(a_loss_is_forgotten_once_its_gap_is_seen)
     publish(LENGTH + 1);
     struct scheduler_result last = claim(3);
     frame_ring_break(ring);
-    results_break(results, 777);                                /* waits: two windows are due */
-    publish(LENGTH);                                            /* the camera is back before */
+    results_break(results, 777);                                /* the break waits: two windows are due */
+    publish(LENGTH);                                            /* the camera is back before they are done */
     results_commit(results, &last);
-    frame_ring_skip_pending(ring);                                    /* overload */
+    frame_ring_skip_pending(ring);                                    /* as in an overload */
     publish(1);
     commit_next(4);
     ck_assert_int_eq(alert_at(0, 2).closed_us, 777);
@@ -338,7 +338,7 @@ START_TEST(a_loss_is_forgotten_once_its_gap_is_seen)
 }
 END_TEST
 
-/* The sequence breaks twice before the loss. The windows between are committed after it, and their gap is not the loss's. */
+/* The sequence breaks twice before the loss. The windows between are committed after it. Their gap is not taken for the loss. */
 START_TEST(a_loss_outlasts_an_older_gap)
 {
     struct scheduler_result windows[3];
@@ -350,12 +350,12 @@ START_TEST(a_loss_outlasts_an_older_gap)
     windows[1] = claim(4);
     windows[2] = claim(5);
     frame_ring_break(ring);
-    results_break(results, 777);                                /* waits: three windows are due */
+    results_break(results, 777);                                /* the break waits: three windows are due */
     results_break(results, 888);                                /* a failure to reconnect */
     for (int i = 0; i < 3; i++)
         results_commit(results, &windows[i]);
     check_view(3, 5, false);
-    ck_assert_int_eq(alert_at(0, 2).closed_us, 2);              /* by the older gap, at the last window before it */
+    ck_assert_int_eq(alert_at(0, 2).closed_us, 2);              /* the older gap closed it, at the last window before the gap */
     ck_assert_int_eq(alert_at(1, 2).closed_us, 777);
     close_results();
 }
@@ -393,8 +393,8 @@ static void still_tick(float level, float x, int64_t time_us)
     results_still(results, &still, time_us, time_us + 7000000);
 }
 
-/* A single tick opens an alert of kind still, beside an open alert of the scores. A loss of the camera and
- * ticks without an opinion leave it open. */
+/* A single tick opens an alert of kind still, beside an open alert of the scores. A loss of the camera and ticks without a level
+ * leave it open. */
 START_TEST(what_stands_still_has_alerts_of_its_own)
 {
     static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5};
@@ -483,7 +483,7 @@ START_TEST(an_alert_that_lasts_is_told_once)
     still_tick(2, 0, 5 * HOUR_US);
     still_tick(0, 0, 6 * HOUR_US);
     still_tick(2, 0, 7 * HOUR_US);
-    still_tick(0, 0, 9 * HOUR_US);      /* closes: it is over */
+    still_tick(0, 0, 9 * HOUR_US);      /* the alert closes */
     ck_assert_int_eq(told, 1);
     close_results();
 }
@@ -501,7 +501,7 @@ START_TEST(slow_windows_make_no_alert)
     check_view(3, 9, false);
     commit_next(2);
     commit_next_slow(9);
-    check_view(5, 9, false);    /* one of the last three windows counts, and is high */
+    check_view(5, 9, false);    /* of the last three windows one counts, and it is high */
     commit_next(2);
     check_view(6, 2, true);
     ck_assert_double_eq(alert_at(0, 1).peak_score, 2);
@@ -537,8 +537,8 @@ START_TEST(without_a_rule_there_are_scores_alone)
 }
 END_TEST
 
-/* An alert names the zones that its boxes touch from its first window on, in the order of the zones. The rule takes the level;
- * the zone of the window that opens the alert is named, too. */
+/* An alert names the zones that its boxes touch from its first window on, in the order of the zones. The rule compares the level,
+ * not the score. The zone of the window that opens the alert is named, too. */
 START_TEST(alerts_name_zones)
 {
     static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2};
@@ -569,7 +569,7 @@ START_TEST(alerts_name_zones)
     commit_next(0);
     commit_next(2);
     commit_next(2);
-    ck_assert_str_eq(alert_at(1, 2).opened_by, "");         /* nothing of the alert before is left */
+    ck_assert_str_eq(alert_at(1, 2).opened_by, "");         /* no zone of the alert before is left */
     ck_assert_int_eq(alert_at(1, 2).zones.n, 0);
     zones = NULL;
     close_results();

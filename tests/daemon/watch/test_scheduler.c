@@ -16,7 +16,7 @@ static unsigned seed;
 
 enum { LENGTH = 5, STRIDE = 2, FRAME_SIZE = 256, MAX_CLIENTS = 6, MAX_LOG = 4096 };
 
-struct source {                     /* a camera of these tests */
+struct source {                     /* a camera */
     struct scheduler *scheduler;
     struct scheduled *scheduled;
     size_t index;
@@ -214,8 +214,8 @@ START_TEST(ties_go_to_the_longest_waiting_and_turns_are_equal)
 }
 END_TEST
 
-/* Camera 1 appears after camera 0 has been served for long: they take turns from then on, and camera 1 gets no extra
- * windows. */
+/* Camera 1 appears after camera 0 has been served for long. From then on they take turns: camera 1 gets no more than its
+ * share. */
 static struct source *late;
 
 static void commit_starting_late(void *arg, const struct scheduler_result *result)
@@ -247,8 +247,8 @@ START_TEST(who_was_idle_has_saved_up_nothing)
 END_TEST
 
 /* Overload: for each scored window one or two more come due, so that every camera always has windows waiting. The cameras
- * get equal shares, although one brings twice as many. One worker runs. With more, a worker that the kernel suspends in the
- * middle of a window would hold its camera back, and these windows are short. */
+ * get equal shares, although one brings twice as many. Only one worker runs. With several, the kernel may suspend a worker in
+ * the middle of a window, which would hold back the worker's camera. */
 static atomic_bool enough;
 
 static void commit_bringing_more(void *arg, const struct scheduler_result *result)
@@ -300,7 +300,7 @@ static void run_hanging(void *arg, const struct frame_ring_window *window, void 
     run(arg, window, workspace, ret);
     if (s->index == 1 && atomic_fetch_add(&other_runs, 1) == 99)
         atomic_store(&hang, false);
-    /* At most three more run behind the window that hangs. */
+    /* At most three more windows of this camera run while its first window hangs. */
     if (s->index == 0 && atomic_load(&hang) && atomic_load(&s->run) > 3)
         abort();
 }
@@ -329,7 +329,7 @@ START_TEST(a_slow_window_holds_up_its_camera_alone)
 }
 END_TEST
 
-/* The time of computing is what run() says: waiting does not count. */
+/* The time that a window took is the time that run() reports. Waiting does not count. */
 static void run_reporting(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
 {
     run(arg, window, workspace, ret);
@@ -354,7 +354,7 @@ START_TEST(waiting_is_not_computing)
 }
 END_TEST
 
-/* Clients come and go while the workers are busy with others, and a later client needs a larger workspace. */
+/* Clients come and go while the workers are busy with other clients. A later client needs a larger workspace. */
 enum { LARGE = 1 << 16, ROUNDS = 150 };
 
 static void run_large(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
@@ -421,7 +421,7 @@ START_TEST(clients_come_and_go)
 }
 END_TEST
 
-/* A client whose window runs is not removed before that ends, and can be removed later. */
+/* A client is not removed while its window runs. It can be removed later. */
 START_TEST(a_client_at_work_is_not_removed)
 {
     struct source source = {0};
@@ -441,7 +441,7 @@ START_TEST(a_client_at_work_is_not_removed)
     ck_assert_uint_eq(source.committed, 0);
     atomic_store(&hang, false);
     ck_assert(scheduler_remove(scheduler, source.scheduled, INT64_MAX));
-    ck_assert_uint_eq(source.committed, 1);             /* its other windows were not claimed any more */
+    ck_assert_uint_eq(source.committed, 1);             /* no other window of it was claimed any more */
     scheduler_stop(scheduler);
     ck_assert_int_eq(scheduler_join(scheduler, INT64_MAX), 0);
     close_sources(&source, 1, scheduler);

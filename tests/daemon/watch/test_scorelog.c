@@ -88,7 +88,7 @@ static void *write_all(void *arg)
     return NULL;
 }
 
-/* Reads on by number as the web does. Aborts at a torn or misplaced record, and at a number that is repeated or missing. */
+/* Follows the log by number, as the web does. Aborts at a torn or misplaced record, and at a repeated or missing number. */
 static void *follow(void *arg)
 {
     struct shared *s = arg;

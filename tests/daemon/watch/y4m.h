@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* n pictures of width x height at fps, each made by draw(pixels, number). The file appears whole. */
+/* Writes n pictures of width x height at fps, each made by draw(pixels, number). The file appears whole. */
 static inline void write_y4m(const char *path, int width, int height, int n, int fps, void (*draw)(uint8_t *pixels, int f))
 {
     char temporary[160];

@@ -1,4 +1,4 @@
-/* io/base/beneath: files of a folder open, and no path and no link leads out of it, with openat2() and without. */
+/* io/base/beneath: files of a folder can be opened, but no path and no link leads out of it, with openat2() and without. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +67,7 @@ START_TEST(paths)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int stepwise = 0; stepwise < 2; stepwise++) {
             int r = (stepwise ? beneath_open_stepwise : beneath_open)(root, cases[i].path, O_RDONLY);
-            /* Without openat2() a link in the middle is something that is no folder. */
+            /* Without openat2() a link within a path counts as something that is no folder. */
             bool same = r == cases[i].r || (cases[i].r == 0 && r >= 0) || (stepwise && cases[i].r == -ELOOP && r == -ENOTDIR);
             ck_assert_msg(same, "%s, %d: %d", cases[i].path, stepwise, r);
             if (r >= 0) {

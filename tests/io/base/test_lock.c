@@ -1,4 +1,4 @@
-/* Locks: waiting until a deadline; in debug builds, ranks that do not rise abort. */
+/* Locks: waiting until a deadline. In debug builds, taking locks whose ranks do not rise aborts. */
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ START_TEST(waiting_ends_at_the_deadline)
     clock_gettime(CLOCK_MONOTONIC, &now);
     ck_assert_int_ge((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, deadline_us);
 
-    /* Deadlines before the clock's beginning have passed, too: a caller that waits in a loop does not spin. */
+    /* A deadline before the clock's beginning has passed, too. Otherwise a caller that waits in a loop would spin. */
     static const int64_t past[] = {0, -1, -1000000, -1000001, INT64_MIN};
     lock_take(&lock);
     for (size_t i = 0; i < sizeof past / sizeof past[0]; i++)

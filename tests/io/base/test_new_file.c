@@ -78,7 +78,7 @@ START_TEST(complete_or_not_at_all)
     check_text("one");
     ck_assert_int_eq(mode_of(path), 0600);
     ck_assert_int_eq(chmod(path, 0640), 0);
-    ck_assert_int_eq(write_text("two", true), 0);       /* passes on the permissions */
+    ck_assert_int_eq(write_text("two", true), 0);       /* the new file gets the old one's permissions */
     check_text("two");
     ck_assert_int_eq(mode_of(path), 0640);
     ck_assert_int_eq(count_files(), 1);
@@ -121,7 +121,7 @@ START_TEST(replaces_regular_files_only)
     ck_assert_int_eq(new_file_check(long_name, &err), -ENAMETOOLONG);
     ck_assert_int_eq(count_files(), 1);
 
-    struct new_file file;                       /* a link that comes meanwhile */
+    struct new_file file;                       /* a link appears while the file is written */
     ck_assert_int_eq(new_file_open(&file, path, true, &err), 0);
     ck_assert_int_eq(symlink(target, path), 0);
     ck_assert_int_eq(new_file_commit(&file, &err), -EEXIST);
@@ -129,8 +129,8 @@ START_TEST(replaces_regular_files_only)
 }
 END_TEST
 
-/* A killed process leaves its file; the next one removes it. It removes neither the file of a process that lives, nor files with
- * other names. */
+/* A killed process leaves its temporary file, and the next process removes it. It removes neither the temporary file of a process
+ * that lives, nor files with other names. */
 START_TEST(removes_what_was_left)
 {
     struct new_file living;
@@ -150,7 +150,7 @@ START_TEST(removes_what_was_left)
     ck_assert(WIFSIGNALED(status));
     ck_assert_int_eq(count_files(), 4);
     ck_assert_int_eq(write_text("x", true), 0);
-    ck_assert_int_eq(count_files(), 4);         /* the place, the living one, the two others */
+    ck_assert_int_eq(count_files(), 4);         /* the file itself, that of the living process, two others */
     ck_assert_int_eq(new_file_commit(&living, &err), 0);
     ck_assert_int_eq(count_files(), 3);
 }

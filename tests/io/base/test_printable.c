@@ -13,10 +13,10 @@ static const struct {
     {"a b\"\\~", "a b\"\\~"},
     {"a\x1b[2J\r\n\t\x7f.", "a?[2J????."},
     {"λ € 𝄞 Ä \u00a0", "λ € 𝄞 Ä \u00a0"},
-    {"\xc2\x9b" "2J", "??2J"},                /* CSI of C1 in UTF-8, */
+    {"\xc2\x9b" "2J", "??2J"},                /* the control character CSI in UTF-8, */
     {"\x9b" "2J", "?2J"},                      /* and as one byte */
-    {"\xe2\x9b\x94", "\xe2\x9b\x94"},     /* 9b as a part of a character is none */
-    {"\xe2\x9b", "??"},                       /* a character that is cut */
+    {"\xe2\x9b\x94", "\xe2\x9b\x94"},     /* 9b within another character is none */
+    {"\xe2\x9b", "??"},                       /* a character that is cut short */
     {"\xc0\x9b\xf5\xff", "????"},
     {"\xc3(", "?("},
 };

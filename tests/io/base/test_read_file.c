@@ -1,4 +1,4 @@
-/* io/base/read_file: only a regular file is read, whole, and one that shrinks meanwhile is an error. */
+/* io/base/read_file: only a regular file is read, and it is read whole. A file that shrinks meanwhile is an error. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "io/model/model_file.h"
 #include "tests/suite.h"
 
-/* The kernel gives this file a size of a page, and fewer bytes: what a file looks like that is cut while it is read. */
+/* The kernel gives this file the size of a page, but fewer bytes, as if it were cut while it is read. */
 #define SHRINKS "/sys/devices/system/cpu/online"
 
 static char folder[] = "/tmp/memaed-read-XXXXXX", path[64];
@@ -61,7 +61,7 @@ START_TEST(refuses_what_is_no_file)
     refused(path, 100, -ENOENT, "No such file or directory");
     refused(folder, 100, -EISDIR, "expected a file, got a folder");
     refused("/dev/zero", 100, -EINVAL, "expected a regular file");
-    ck_assert_int_eq(mkfifo(path, 0600), 0);            /* no writer is waited for */
+    ck_assert_int_eq(mkfifo(path, 0600), 0);            /* opening does not wait for a writer */
     refused(path, 100, -EINVAL, "expected a regular file");
 }
 END_TEST

@@ -84,7 +84,7 @@ START_TEST(hides_what_is_secret)
 }
 END_TEST
 
-/* At every size, nothing is written past it, and the text is a beginning of the whole result. */
+/* For every buffer size, nothing is written past the buffer, and it gets the beginning of the whole result. */
 START_TEST(cuts_to_size)
 {
     const char *text = "rtsp://admin:hunter2@host/live?token=abcdef done";

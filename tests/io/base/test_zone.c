@@ -1,4 +1,4 @@
-/* io/base/zone: zones of the machine's tzdata, at both sides of a change of the clock. */
+/* io/base/zone: time zones of the machine's tzdata, just before and after a change of the clock. */
 #include <errno.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@ START_TEST(test_known)
         {"Europe/Berlin", 1774745999, 3600}, {"Europe/Berlin", 1774746000, 7200},       /* 2026-03-29 01:00 UTC */
         {"Europe/Berlin", 1792889999, 7200}, {"Europe/Berlin", 1792890000, 3600},       /* 2026-10-25 01:00 UTC */
         {"Asia/Kathmandu", 1774746000, 20700}, {"America/St_Johns", 1767225600, -12600},
-        {"Europe/Berlin", 4087778400, 7200},    /* 2099-07-15: by the rule beyond the table */
+        {"Europe/Berlin", 4087778400, 7200},    /* 2099-07-15: by the rule behind the table */
         {"UTC", 0, 0},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

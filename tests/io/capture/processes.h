@@ -14,7 +14,7 @@ struct process {
     pid_t parent;
 };
 
-/* false: there is no such process. */
+/* Returns false if there is no such process. */
 static inline bool process_read(struct process *ret, pid_t pid)
 {
     char path[64];
@@ -26,8 +26,7 @@ static inline bool process_read(struct process *ret, pid_t pid)
     return is_read;
 }
 
-/* A process of that name which lives; 0: there is none. grandparent: that of the process, which is its host's parent; 0:
- * whoever. */
+/* Returns a living process of that name; 0: there is none. grandparent: the process that started its host; 0: any. */
 static inline pid_t process_named(const char *name, pid_t grandparent)
 {
     DIR *proc = opendir("/proc");

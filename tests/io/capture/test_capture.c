@@ -1,4 +1,4 @@
-/* A source in a process of its own gives what it gives in this one. Whatever that process does is an error of the source. */
+/* A source in a process of its own gives the same as in this one. Any fault of that process is an error of the source. */
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +22,7 @@
 enum { WIDTH = 32, HEIGHT = 24, SIZE = WIDTH * HEIGHT, MAX_FRAMES = 128 };
 
 static struct capture_host *host;
-static char process_name[16], process_comm[20];         /* of this program alone: others run beside it */
+static char process_name[16], process_comm[20];         /* no other program that runs beside this one has this name */
 
 static void no_line(int priority, const char *camera, const char *text)
 {
@@ -88,7 +88,7 @@ static void wait_until_gone(void)
     ck_assert_int_eq(own_process(), 0);
 }
 
-/* ---- the same as without ---------------------------------------------------------------------------------------------- */
+/* ---- the same as without a process -------------------------------------------------------------------------------------- */
 
 START_TEST(reads_as_source)
 {
@@ -133,7 +133,7 @@ START_TEST(reads_as_source)
 }
 END_TEST
 
-/* A ring gets every packet of the file, with a process of its own as without. */
+/* A ring gets every packet of the file, with or without a process of its own. */
 START_TEST(keeps_packets)
 {
     enum { N = 250 };
@@ -204,7 +204,7 @@ START_TEST(peeks_and_resizes)
 }
 END_TEST
 
-/* Pictures are written in place where the caller shares memory, and nowhere else. */
+/* If the caller shares memory, pictures are written there, and nowhere else. */
 START_TEST(writes_in_place)
 {
     struct capture_memory memory;
@@ -244,7 +244,7 @@ START_TEST(a_moment_is_as_without)
     int memory = memfd_create("moment", MFD_CLOEXEC), file = open(path, O_RDONLY | O_CLOEXEC);
     ck_assert_int_gt(sendfile(memory, file, NULL, 1 << 24), 1000);
     close(file);
-    for (struct capture_host *at = host;; at = NULL) {          /* in a process, and here */
+    for (struct capture_host *at = host;; at = NULL) {          /* first in a process, then here */
         ck_assert_msg(capture_moment_of(&there, memory, 1400000, &options, at, 0, &err) == 0, "%s", err.text);
         ck_assert_int_eq(capture_moment(&here, path, 1400000, &options, NULL, 0, &err), 0);
         ck_assert_mem_eq(there.picture.pixels, here.picture.pixels, 160 * 100 * 3);
@@ -332,7 +332,7 @@ START_TEST(death_is_named)
 }
 END_TEST
 
-/* A terminal or a service manager signals all processes. The daemon alone ends them. */
+/* A terminal or a service manager signals all processes. Those of cameras stay until the daemon ends them. */
 START_TEST(lives_through_signals_for_the_daemon)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1};
@@ -377,7 +377,7 @@ START_TEST(stop_interrupts)
 }
 END_TEST
 
-/* Where somebody has killed the host, its processes are gone, and the next opening starts another. */
+/* If somebody kills the host, its processes end too. The next opening starts another host. */
 START_TEST(host_is_started_again)
 {
     struct capture_options options = options_of(host);
@@ -391,7 +391,7 @@ START_TEST(host_is_started_again)
 }
 END_TEST
 
-/* A host that somebody has stopped does not keep the daemon from ending, and takes its processes along. */
+/* A host that somebody has stopped (SIGSTOP) does not keep the daemon from ending. Its processes end, too. */
 START_TEST(stopped_host_is_ended)
 {
     struct error err = {""};
@@ -407,11 +407,11 @@ START_TEST(stopped_host_is_ended)
     capture_host_close(host);
     ck_assert_int_lt(monotonic_us() - start_us, 5000000);
     wait_until_gone();
-    ck_assert_int_eq(capture_host_open(&host, &err), 0);        /* for teardown() */
+    ck_assert_int_eq(capture_host_open(&host, &err), 0);        /* teardown() closes it */
 }
 END_TEST
 
-/* Closing ends the process, also one that is not read to its end. */
+/* Closing ends the process, even if its source was not read to the end. */
 START_TEST(leaves_no_process)
 {
     for (int i = 0; i < 10; i++) {
@@ -424,7 +424,7 @@ START_TEST(leaves_no_process)
 }
 END_TEST
 
-/* The process has nothing of the daemon's: no environment, no descriptor but its own. */
+/* The process gets nothing of the daemon: no environment, and no descriptor but its own. */
 START_TEST(knows_nothing_else)
 {
     char path[64], text[256], target[256];
@@ -434,7 +434,7 @@ START_TEST(knows_nothing_else)
     pid_t pid = own_process();
     snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
     FILE *file = fopen(path, "r");
-    if (file) {                 /* root alone may */
+    if (file) {                 /* only root may read it */
         size_t n = fread(text, 1, sizeof text, file);
         for (size_t i = 0; i < n; i++)
             ck_assert_int_eq(text[i], 0);
@@ -452,7 +452,7 @@ START_TEST(knows_nothing_else)
     }
     if (fds) {
         closedir(fds);
-        ck_assert_int_le(others, getenv("MEMAED_TEST_SAN") && *getenv("MEMAED_TEST_SAN") ? 3 : 1);      /* its socket */
+        ck_assert_int_le(others, getenv("MEMAED_TEST_SAN") && *getenv("MEMAED_TEST_SAN") ? 3 : 1);      /* only its socket */
     }
     expect_end(capture, 0, "");
 }

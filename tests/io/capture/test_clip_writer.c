@@ -1,4 +1,4 @@
-/* A clip that a process writes is the same as without, and whatever becomes of the process, what it has written plays. */
+/* A clip that a process writes is the same as one written here. Whatever becomes of the process, the part on disk plays. */
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
@@ -59,7 +59,7 @@ START_TEST(writes_the_same)
 }
 END_TEST
 
-/* More than the shared memory holds at once. */
+/* The packets are more than the shared memory holds at once. */
 START_TEST(many_packets_take_turns)
 {
     struct packet *large[40];
@@ -85,7 +85,7 @@ START_TEST(many_packets_take_turns)
 }
 END_TEST
 
-/* The process that writes a clip. Its name is its own once it serves. */
+/* Returns the process that writes a clip. It has this name once it serves. */
 static pid_t writing_process(void)
 {
     pid_t found = 0;

@@ -1,4 +1,4 @@
-/* io/capture/host: after its end nothing of it is left, and it forks nothing. */
+/* io/capture/host: after its end no process of it is left, and no process can be forked. */
 #include "io/capture/host.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ START_TEST(its_end_is_the_end_of_all)
     ck_assert_msg(capture_host_fork(host, &process, &control, 100, &err) == 0, "%s", err.text);
     capture_host_end(host);
     ck_assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
-    /* The process has ended, too: nobody else has the other end of its socket. */
+    /* The process has ended, too: the other end of its socket is closed. */
     ck_assert_int_le(recv(process.socket, &byte, 1, 0), 0);
     ck_assert_int_eq(capture_host_fork(host, &refused, &control, 100, &err), -ECANCELED);
     ck_assert_str_ne(err.text, "");

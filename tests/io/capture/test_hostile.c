@@ -1,5 +1,5 @@
-/* A process that somebody has taken over. This program's source_open() and source_read() replace those of the library, and run
- * in the real process, with the real sandbox. Whatever they do is an error of the source, or harmless. */
+/* A camera's process that an attacker has taken over. This program's source_open() and source_read() replace those of the
+ * library, and run in the real process, with the real sandbox. Whatever they do is an error of the source, or harmless. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -26,7 +26,7 @@ enum { WIDTH = 32, HEIGHT = 24, SIZE = WIDTH * HEIGHT };
 struct source {
     char url[128];
     int reads;
-    struct packet_queue_writer *queue;  /* NULL: nobody keeps packets */
+    struct packet_queue_writer *queue;  /* NULL: packets are not kept */
 };
 
 /* The process does not know which of its descriptors is the socket to the daemon, so it tries all. */
@@ -70,7 +70,7 @@ static void send_garbage(void)
     }
 }
 
-/* A reply that is right but for what `what` says. */
+/* Sends a reply that is right except for the fault `what`. */
 static void lie(const char *what)
 {
     struct wire_reply reply = {.type = WIRE_RESULT, .result = 1, .frame = {.pts_us = 40000, .arrival_us = monotonic_us()},
@@ -108,7 +108,7 @@ static void lie(const char *what)
     sleep(60);
 }
 
-/* Writes what the daemon must not take to the memory for packets. */
+/* Writes records to the memory for packets that the daemon must refuse. */
 static void attack_packets(struct packet_queue_writer *queue, const char *what)
 {
     struct packet_queue_head *head = (struct packet_queue_head *)queue->memory->bytes;
@@ -130,7 +130,7 @@ static void attack_packets(struct packet_queue_writer *queue, const char *what)
     atomic_store(&head->written, written);
 }
 
-/* Writes over all of the memory for packets, while the daemon reads it. */
+/* Overwrites all of the memory for packets, again and again, while the daemon reads it. */
 static _Noreturn void scribble(struct packet_queue_writer *queue)
 {
     struct packet_queue_head *head = (struct packet_queue_head *)queue->memory->bytes;
@@ -199,7 +199,7 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
     return error_set(err, -EIO, "the end");
 }
 
-/* Two answers in one: only the first counts. */
+/* Sends a lying reply before the process sends its own. Only the first reply counts. */
 int moment_read(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct error *err)
 {
     struct wire_reply reply = {.type = WIRE_RESULT, .result = 1, .width = 8, .height = 8, .frame = {.pts_us = pts_us}};
@@ -309,7 +309,7 @@ static struct capture *open_hostile(const char *what, const struct capture_memor
 {
     struct capture *capture = NULL;
     struct error err = {""};
-    /* Only those that do not answer are to be waited for in vain: others may be slow on a busy machine. */
+    /* Only processes that never answer have a short time-out. The others may be slow on a busy machine. */
     bool is_silent = strcmp(what, "hang") == 0 || strcmp(what, "drip") == 0;
     struct capture_options options = {
         .source = {.width = WIDTH, .height = HEIGHT, .decoder_threads = 1, .stall_timeout_ms = is_silent ? 1000 : 10000},
@@ -377,7 +377,7 @@ START_TEST(a_moment_is_checked)
 }
 END_TEST
 
-/* The process may write whatever it likes to the shared memory, whenever it likes, and nowhere else. */
+/* The process may overwrite all of the shared memory at any time. The daemon sees nothing but pictures in it. */
 START_TEST(shared_memory_is_only_pictures)
 {
     struct capture_memory memory;
@@ -403,7 +403,7 @@ static void request(const struct capture_process *process, const struct wire_req
     ck_assert_int_eq(passing_send(process->socket, data, (size_t)n, &fd, fd >= 0, 0), 0);
 }
 
-/* One that computes is killed once it has taken ten seconds more than its share: here, a hundredth of a core. */
+/* A busy process is killed once it has taken ten seconds more than its share of a core: here, a hundredth. */
 START_TEST(processor_time_is_bounded)
 {
     struct capture_memory control, pictures;

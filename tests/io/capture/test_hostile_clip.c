@@ -1,4 +1,4 @@
-/* A clip's process that somebody has taken over. This program's clip_file_add() replaces that of the library, and runs in the
+/* A clip's process that an attacker has taken over. This program's clip_file_add() replaces that of the library, and runs in the
  * real process, with the real sandbox. */
 #include <check.h>
 #include <errno.h>

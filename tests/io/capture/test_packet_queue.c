@@ -1,4 +1,4 @@
-/* Packets cross from a process to the daemon as they were; what an attacker writes into the shared memory is an error, or
+/* Packets cross unchanged from a process to the daemon. Whatever an attacker writes into the shared memory is an error, or
  * harmless. */
 #include <check.h>
 #include <errno.h>
@@ -122,7 +122,7 @@ START_TEST(packets_arrive)
 }
 END_TEST
 
-/* Random sizes, drained now and then: whatever found room arrives whole, and a loss is told with the next packet. */
+/* Packets of random sizes are drained now and then. Those that found room arrive whole. The next packet tells of a loss. */
 START_TEST(random_sizes_arrive_or_are_told)
 {
     enum { N = 20000 };
@@ -157,7 +157,7 @@ START_TEST(random_sizes_arrive_or_are_told)
 }
 END_TEST
 
-/* Data that are taken at once lie at the beginning: the pages behind stay untouched. */
+/* If each packet is taken at once, its data lie at the beginning, and the pages behind stay untouched. */
 START_TEST(an_empty_queue_begins_again)
 {
     begin();
@@ -168,13 +168,13 @@ START_TEST(an_empty_queue_begins_again)
     }
     ck_assert_int_eq(got.packets, 10000);
     size_t used = PACKET_QUEUE_BYTES;
-    while (used > 0 && memory.bytes[used - 1] == 0)     /* not an assertion a byte: each costs a system call */
+    while (used > 0 && memory.bytes[used - 1] == 0)     /* no assertion for each byte: it costs a system call */
         used--;
     ck_assert_uint_le(used, sizeof(struct packet_queue_head) + 4096);
 }
 END_TEST
 
-/* A stream that finds no room is told before its first packet. */
+/* A stream that finds no room at first is told before its first packet. */
 START_TEST(a_stream_waits_for_room)
 {
     begin();
@@ -224,7 +224,7 @@ START_TEST(audio_crosses_where_asked)
 }
 END_TEST
 
-/* However much audio comes, half of the records and of the data stay for the video, and no loss is told. */
+/* However much audio comes, half of the records and data stay for the video. Lost audio is not told. */
 START_TEST(audio_leaves_half)
 {
     reader.audio = true;
@@ -272,7 +272,7 @@ static void attack(struct packet_record *record, int which)
     case 7: record->arrival_us = 1; break;
     case 8: record->arrival_us += INT64_C(60000000); break;
     case 9: record->size = 0; break;
-    case 10: record->flags |= PACKET_RECORD_AUDIO; break;       /* with a key frame, and before its stream */
+    case 10: record->flags |= PACKET_RECORD_AUDIO; break;       /* audio with a key frame, before its stream */
     case 11: record->format.codec = AV_CODEC_ID_AAC; break;
     case 12: record->size = 6; break;
     case 13: record->size = record->format.extradata_size = 1 << 20; break;
@@ -306,7 +306,7 @@ START_TEST(counters_are_not_trusted)
     atomic_store(&head->written, UINT32_MAX);
     ck_assert_int_eq(drain(), -EPROTO);
     atomic_store(&head->written, 0);
-    add(10, true);                      /* without a stream */
+    add(10, true);                      /* a packet without a stream */
     ck_assert_int_eq(drain(), -EPROTO);
     begin();
     atomic_store(&head->taken, 12345);  /* the daemon writes this and does not read it */

@@ -1,4 +1,4 @@
-/* io/capture/passing: descriptors arrive, and those that nobody wants are closed. */
+/* io/capture/passing: descriptors arrive. Those that the receiver did not ask for are closed. */
 #include "io/capture/passing.h"
 
 #include <check.h>
@@ -25,14 +25,14 @@ static void tear_down(void)
     close(pipes[1]);
 }
 
-/* Sends size bytes with n copies of the pipe's end for writing. */
+/* Sends size bytes with n copies of the pipe's writing end. */
 static void send_copies(size_t size, size_t n)
 {
     const int fds[PASSING_MOST] = {pipes[1], pipes[1], pipes[1], pipes[1]};
     ck_assert_int_eq(passing_send(sockets[0], "abcd", size, fds, n, 0), 0);
 }
 
-/* Returns true if nobody has the pipe open for writing: each copy is closed, and the own end is then, too. */
+/* Closes the own writing end. Returns true if all copies of it are closed, too. */
 static bool is_closed_by_all(void)
 {
     char byte;
@@ -72,7 +72,7 @@ START_TEST(another_number_is_closed)
 }
 END_TEST
 
-/* An empty packet says nothing, so what it carries is nobody's. */
+/* Descriptors that come with an empty packet are closed. */
 START_TEST(those_of_an_empty_packet_are_closed)
 {
     char data[8];

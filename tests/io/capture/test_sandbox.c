@@ -1,4 +1,4 @@
-/* A process in the sandbox tries calls: those that it needs work, and those that it must not make fail, or end it. */
+/* A process in the sandbox tries calls. Those that it needs work. Those that it must not make fail or end it. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
@@ -69,7 +69,7 @@ static int try(int (*attempt)(void), bool network)
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* 0, or the errno, of a call that returns -1 on failure. */
+/* Returns 0, or the errno, of a call that returns -1 on failure. */
 static int error_of(long r)
 {
     return r < 0 ? errno : 0;
@@ -122,7 +122,7 @@ static int resolve_name(void)
     return r == 0 ? 0 : 255;
 }
 
-/* A refusal by the network itself shows that the attempt went out. */
+/* A refusal by the network itself shows that the sandbox allowed the call. */
 static int connect_to(void)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -218,7 +218,7 @@ struct forbidden {
     const char *name;
     int (*attempt)(void);
     int expected;               /* an errno, or minus a signal */
-    bool network, landlock;     /* landlock: that layer alone refuses it */
+    bool network, landlock;     /* landlock: only Landlock refuses it */
 };
 
 static const struct forbidden forbidden[] = {
@@ -282,7 +282,7 @@ START_TEST(memory_is_bounded)
 }
 END_TEST
 
-/* Without the sandbox each attempt that does not need rights of its own goes through, so that the tests above can fail. */
+/* Without the sandbox each attempt succeeds, unless it needs special rights. So the tests above can fail. */
 START_TEST(attempts_succeed_without)
 {
     static int (*const attempts[])(void) = {open_other, list_folder, write_own, make_file, make_nameless_file, start_process,

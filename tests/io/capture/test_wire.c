@@ -148,7 +148,7 @@ START_TEST(cut_replies_are_refused)
 }
 END_TEST
 
-/* Whatever the bytes are, what is taken is in range. */
+/* Whatever the bytes are, an accepted reply is in range. */
 START_TEST(taken_replies_are_in_range)
 {
     uint8_t bytes[4096], whole[4096];

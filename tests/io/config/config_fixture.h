@@ -1,4 +1,4 @@
-/* Shared by the tests of the configuration: a folder for files, the faults of the last load, and loads that must succeed
+/* Shared parts of the tests of the configuration: a folder for files, the faults of the last load, and loads that must succeed
  * or fail. Include it once in a test program, and add config_set_up() and config_tear_down() as its fixture. */
 #ifndef MEMAED_TESTS_IO_CONFIG_CONFIG_FIXTURE_H
 #define MEMAED_TESTS_IO_CONFIG_CONFIG_FIXTURE_H
@@ -110,7 +110,7 @@ static inline void config_tear_down(void)
     rmdir(folder);
 }
 
-/* A configuration of one camera, followed by the lines in more. */
+/* Returns a configuration of one camera, followed by the lines in more. */
 static inline const char *camera(const char *more)
 {
     static char text[4096];

@@ -211,7 +211,7 @@ START_TEST(test_every_key)
 }
 END_TEST
 
-/* A password counts as one of the file if the file itself holds it, not if a variable does. */
+/* A password counts as held by the file if its text is in the file itself, not in a variable. */
 START_TEST(test_passwords_in_the_file)
 {
     static const struct {
@@ -313,7 +313,7 @@ static const char *kind_name(int i)
     return health_kind_info((enum health_kind)i)->name;
 }
 
-/* The key takes a list of exactly those names. */
+/* Checks that the key takes a list of exactly those names. */
 static void check_names(const char *path, int n, const char *(*name)(int i))
 {
     struct config_key key;
@@ -328,7 +328,7 @@ static void check_names(const char *path, int n, const char *(*name)(int i))
     ck_assert_str_eq(key.expected, expected);
 }
 
-/* The events and kinds that the table names are those of core/event.h and core/health/kind.h. */
+/* The table of keys names the events and kinds of core/event.h and core/health/kind.h. */
 START_TEST(test_names)
 {
     check_names("webhooks[].events", EVENT_TYPES, event_name);
@@ -337,7 +337,7 @@ START_TEST(test_names)
 }
 END_TEST
 
-/* A camera has what it says itself, and else what the file says. */
+/* A key that a camera gives holds for it. A key that it does not give is taken from the file's own health. */
 START_TEST(test_health)
 {
     struct config *config = good(camera(""), "tests/x.yml");
@@ -363,7 +363,7 @@ START_TEST(test_health)
 }
 END_TEST
 
-/* A kind that a camera names in one list is not in its other. A kind that nobody names is marked, unless mark is given. */
+/* A kind that a camera names in one list is not in its other list. A kind in no list is marked, unless mark is given. */
 START_TEST(test_hold_and_mark)
 {
     const unsigned blur = health_bit(HEALTH_BLUR), moved = health_bit(HEALTH_MOVED), covered = health_bit(HEALTH_COVERED);

@@ -1,4 +1,4 @@
-/* Configurations in a reload: changes of cameras and webhooks are seen, threads share references, and loading many times
+/* Configurations in a reload: changes of cameras and webhooks are noticed, threads share references, and loading many times
  * leaks nothing. */
 #include <check.h>
 #include <errno.h>
@@ -94,7 +94,7 @@ static const struct change camera_changes[] = {
     {"health.mark", "[blur]", "[blur, moved]"},
 };
 
-/* Not compared: a camera runs on while these change. */
+/* Keys that are not compared: a camera runs on while they change. */
 static const char *const not_compared[] = {"armed", "time_zone"};
 
 static const struct change webhook_changes[] = {
@@ -118,7 +118,7 @@ static const struct change webhook_changes[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* One camera with key set to value; NULL: without the key. For loop the source is a file, because streams have no loop. */
+/* A configuration of one camera with key set to value; NULL: without the key. For loop the source is a file, not a stream. */
 static struct config *with_camera_key(const char *key, const char *value)
 {
     const char *source = strcmp(key, "loop") == 0 ? "/dev/null" : "rtsp://h/x";
@@ -194,7 +194,7 @@ START_TEST(test_a_key_that_comes_or_goes_counts)
     ck_assert(!cameras_equal(with_camera_key("fps", "10"), with_camera_key("fps", NULL)));
     ck_assert(!cameras_equal(with_camera_key("user", "u"), with_camera_key("user", NULL)));
     ck_assert(!cameras_equal(with_camera_key("password", "p"), with_camera_key("password", NULL)));
-    /* A key that a camera does not give has the value that the file gives for all. */
+    /* A key that a camera does not give has the value that the file gives for all cameras. */
     static const char whole[] = "evidence: {pre_roll_s: 7, clips: false}\n"
                                 "cameras: {gate: {source: rtsp://h/x, model: clips.c, evidence: {pre_roll_s: %s}}}\n";
     char text[300];
@@ -300,7 +300,7 @@ static void *use(void *arg)
     return NULL;
 }
 
-/* The last of five threads frees. The sanitizers see a use after that. */
+/* The last of five threads frees the configuration. Sanitizers see a use after that. */
 START_TEST(test_references_of_threads)
 {
     struct config *config = with_camera_key("fps", "10");
@@ -318,7 +318,7 @@ END_TEST
 
 /* ---- memory ------------------------------------------------------------------------------------------------------- */
 
-/* Blocks of the heap in use. The sanitizers have a malloc() of their own: then this stays 0, and they look for leaks. */
+/* Blocks of the heap in use. Sanitizers have a malloc() of their own: this then stays 0, and they find leaks. */
 static atomic_long blocks;
 
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
@@ -365,7 +365,7 @@ static const char full[] =
     "webhooks:\n"
     "  - {name: alarm, url: http://h, ca_file: clips.c, secret: whsec_" SECRET ", old_secret: whsec_" OTHER_SECRET ",\n"
     "     cameras: [gate, file], events: [camera.lost]}\n";
-/* Faults after values of every type were read, and keys that are given twice. */
+/* Faults that come after values of every type, and keys that are given twice. */
 static const char faulty[] =
     "state_dir: state\n"
     "state_dir: again\n"
@@ -382,7 +382,7 @@ static const char faulty[] =
     "  - {url: http://h, secret: whsec_" SECRET ", secret_file: clips.c, timeout_s: ${MEMAED_TEST_UNSET},\n"
     "     cameras: [gate, gate, none, [1]], old_secret: whsec_" SECRET ", old_secret_file: clips.c}\n"
     "webhooks: [{url: http://h}]\n";
-/* A fault of syntax late in the tree. */
+/* A fault of syntax near the end of the file. */
 static const char broken[] =
     "cameras:\n"
     "  gate: {source: \"rtsp://u:p@h/x\", model: clips.c\n"
@@ -405,7 +405,7 @@ START_TEST(test_loading_again_and_again_leaks_nothing)
 {
     int results[3];
     unsetenv("MEMAED_TEST_UNSET");
-    load_all(results);          /* the C library allocates some blocks once and keeps them */
+    load_all(results);          /* the C library allocates some blocks once, and keeps them */
     long before = blocks;
     for (int i = 0; i < 20; i++)
         load_all(results);

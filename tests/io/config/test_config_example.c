@@ -1,4 +1,4 @@
-/* The example, etc/memaed.yml: it loads, has the defaults, and documents each key with the words of the table. */
+/* The example, etc/memaed.yml, loads, has the defaults, and documents each key with the words of the table of keys. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -28,7 +28,7 @@ START_TEST(test_bad_files)
         ck_assert_msg(!strstr(faults.text, "MfKQ") && !strstr(faults.text, "s3cr3t") && !strstr(faults.text, "hunter2"),
                       "%s: a secret is shown: %s", path, faults.text);
 
-        size_t n = 0;           /* without the folder */
+        size_t n = 0;           /* the lines without the folder */
         for (const char *p = faults.text; *p;) {
             if (strncmp(p, "tests/bad/config/", 17) == 0)
                 p += 17;
@@ -46,7 +46,7 @@ START_TEST(test_bad_files)
         free(expected);
 
         int line = 0, column = 0;
-        for (char *p = actual; *p; p = strchr(p, '\n') + 1) {       /* in order of their places */
+        for (char *p = actual; *p; p = strchr(p, '\n') + 1) {       /* they are in the order of their places */
             int l, c;
             ck_assert_msg(sscanf(strchr(p, ':'), ":%d:%d: ", &l, &c) == 2, "%s", p);
             ck_assert(l > line || (l == line && c >= column));
@@ -203,7 +203,7 @@ START_TEST(test_limits)
 }
 END_TEST
 
-/* A file that is cut anywhere is loaded, or refused with a fault. */
+/* A file that is cut at any byte is loaded, or refused with a fault. */
 START_TEST(test_every_prefix)
 {
     size_t size;

@@ -42,7 +42,7 @@ static inline void set_up(void)
     open_database();
 }
 
-/* An alert that is open, or closed where closed_us is not 0, in the database. */
+/* Puts an alert into the database. It is open if closed_us is 0. */
 static inline struct alert_record put_alert(uint64_t id, const char *camera, int64_t closed_us)
 {
     struct alert_record alert = {.id = id, .kind = ALERT_ANOMALY, .opened_us = (int64_t)id * 1000, .closed_us = closed_us,
@@ -54,7 +54,7 @@ static inline struct alert_record put_alert(uint64_t id, const char *camera, int
     return alert;
 }
 
-/* An event in the database; its seq. */
+/* Puts an event into the database. Returns its seq. */
 static inline int64_t put_event(int64_t time_us, uint64_t alert)
 {
     char id[EVENT_ID_SIZE];

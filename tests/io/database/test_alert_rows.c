@@ -1,5 +1,5 @@
 /* io/database/alert_rows: the order of openings and closings, lists by cursor, alerts that a run left open, retention. Also:
- * what people say of an alert (labels), its files (evidence), and arming. */
+ * labels that people give to an alert, its files (evidence), and arming. */
 #include "core/health/kind.h"
 #include "io/database/arming_rows.h"
 #include "io/database/evidence_rows.h"
@@ -11,7 +11,7 @@
 static struct alert_record list[64];
 static struct record_range range;
 
-/* The ids of a list, as "1 2 3"; next is where the next list begins. */
+/* Returns the ids of a list, as "1 2 3". The next list begins at *next. */
 static const char *list_ids(struct alert_query query, uint64_t *next)
 {
     static char text[256];
@@ -24,7 +24,7 @@ static const char *list_ids(struct alert_query query, uint64_t *next)
     return text;
 }
 
-/* The same of all alerts, told or not. */
+/* The same for all alerts, whether they were told or suppressed. */
 static const char *ids(struct alert_query query, uint64_t *next)
 {
     query.filter.suppressed = ALERT_TOLD_OR_NOT;
@@ -71,7 +71,7 @@ START_TEST(a_record_comes_back_whole)
     must(alert_rows_put(database, &alert, &err));
     must(database_commit(database, &err));
     ck_assert_uint_eq(alert.entry, 1);
-    struct alert_record late = alert;           /* a peak that comes after the closing */
+    struct alert_record late = alert;           /* its peak is written after its closing */
     late.peak_score = 9;
     late.health = 0;
     must(alert_rows_peak(database, &late, &err));
@@ -97,7 +97,7 @@ START_TEST(lists_in_the_order_of_openings_and_closings)
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "1 2 3 4 5 6");
     ck_assert_uint_eq(next, 6);
     put_alert(2, "yard", 9000);
-    ck_assert_str_eq(ids((struct alert_query){.from = next}, &next), "2");      /* polling brings the closing */
+    ck_assert_str_eq(ids((struct alert_query){.from = next}, &next), "2");      /* polling sees the closing */
     ck_assert_str_eq(ids((struct alert_query){.from = next}, &next), "");
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "1 3 4 5 6 2");       /* an alert is listed once */
     ck_assert(range.oldest == 0 && range.next == 7);
@@ -115,7 +115,7 @@ START_TEST(lists_in_the_order_of_openings_and_closings)
     ck_assert_uint_eq(next, 7);
     ck_assert_str_eq(ids((struct alert_query){.from = UINT64_MAX}, &next), "");
 
-    close_database();           /* entries and ids go on */
+    close_database();           /* entries and ids go on after a restart */
     open_database();
     must(alert_rows_last_id(database, &last, &err));
     ck_assert_uint_eq(last, 6);
@@ -134,7 +134,7 @@ START_TEST(alerts_that_were_left_open)
     ck_assert_int_eq(alert_rows_interrupt(database, &alert, &err), 1);
     ck_assert(alert.id == 1 && alert.interrupted && alert.closed_us == 777000 && alert.entry == 3);
     ck_assert_int_eq(alert_rows_interrupt(database, &alert, &err), 1);
-    ck_assert(alert.id == 2 && alert.closed_us == 2500);        /* the last that is known is its peak */
+    ck_assert(alert.id == 2 && alert.closed_us == 2500);        /* no score is known, so it closed at its peak */
     ck_assert_int_eq(alert_rows_interrupt(database, &alert, &err), 0);
     must(database_commit(database, &err));
     must(alert_rows_find(database, 1, &alert, &err));
@@ -166,7 +166,7 @@ START_TEST(suppressed_alerts_are_listed_apart)
     ck_assert_str_eq(list_ids((struct alert_query){.from = 0}, &next), "2 4");
     ck_assert_str_eq(list_ids((struct alert_query){.filter = {.suppressed = ALERT_NOT_TOLD, .camera = "gate"}}, &next), "1 3");
     ck_assert_str_eq(list_ids((struct alert_query){.latest = true, .most = 1}, &next), "4");
-    /* One that is told later gets a new place. */
+    /* A suppressed alert that is told later gets a new entry. */
     struct alert_record alert = {.id = 3, .camera = "gate"};
     must(database_begin(database, &err));
     must(alert_rows_put(database, &alert, &err));
@@ -195,7 +195,7 @@ START_TEST(old_alerts_go)
     put_alert(4, "gate", 9999);
     prune(7000, 100, 3);
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "7 8");
-    ck_assert(range.oldest == 6 && range.next == 9);    /* nothing between them and the end has been deleted unseen: 4 closed */
+    ck_assert(range.oldest == 6 && range.next == 9);    /* from 6 on, no entry was deleted that a reader has not seen */
     prune(INT64_MAX, 100, 2);
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "");
     ck_assert(range.oldest == 9 && range.next == 9);
@@ -204,7 +204,7 @@ START_TEST(old_alerts_go)
 }
 END_TEST
 
-/* A row that another program wrote does no harm. */
+/* A row with faulty texts, which another program wrote, does no harm. */
 START_TEST(a_row_with_a_wrong_text)
 {
     struct alert_record alert;
@@ -236,8 +236,8 @@ START_TEST(what_people_say)
     must(labels_note(database, 1, "a cat", &err));
     must(labels_acknowledge(database, 1, 100, "eva", &err));
     must(labels_normal(database, 1, true, 200, "ole", &err));
-    must(labels_normal(database, 1, true, 201, "eva", &err));   /* again: the first one counts */
-    put_alert(1, "gate", 9000);                                 /* its closing keeps all of it */
+    must(labels_normal(database, 1, true, 201, "eva", &err));   /* the first label counts */
+    put_alert(1, "gate", 9000);                                 /* closing keeps the labels */
     must(labels_read(database, 1, &labels, &err));
     ck_assert(labels.marked && labels.acknowledged_us == 100 && labels.normal_us == 200);
     ck_assert_str_eq(labels.note, "a cat");
@@ -248,7 +248,7 @@ START_TEST(what_people_say)
     must(labels_note(database, 1, "", &err));
     must(labels_read(database, 1, &labels, &err));
     ck_assert(labels.normal_us == 0 && labels.acknowledged_us == 0 && !*labels.acknowledged_by && !*labels.note);
-    must(labels_normal(database, 1, true, 400, "ole", &err));   /* a second label beside the first, which was undone */
+    must(labels_normal(database, 1, true, 400, "ole", &err));   /* another label, after the first was undone */
 }
 END_TEST
 
@@ -269,7 +269,7 @@ START_TEST(files_of_alerts)
     must(evidence_rows_add(database, &row, &err));
     row.alert = 4;
     row.path[0] = 'x';
-    ck_assert_int_eq(evidence_rows_add(database, &row, &err), -EEXIST);      /* no such alert */
+    ck_assert_int_eq(evidence_rows_add(database, &row, &err), -EEXIST);      /* there is no alert 4 */
     must(evidence_rows_after(database, 0, rows, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 1 && rows[0].kind == EVIDENCE_CLIP && rows[0].bytes == 100);
     ck_assert_str_eq(rows[0].codecs, "avc1.64001f");
@@ -281,10 +281,10 @@ START_TEST(files_of_alerts)
     bool held[4];
     for (uint64_t alert = 1; alert <= 4; alert++)
         must(evidence_rows_held(database, alert, &held[alert - 1], &err));
-    ck_assert(!held[0] && held[1] && held[2] && !held[3]);                   /* 2 is marked, 3 open, 4 unknown */
+    ck_assert(!held[0] && held[1] && held[2] && !held[3]);                   /* 2 is marked, 3 is open, 4 is unknown */
     must(evidence_rows_after(database, 0, rows, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 1 && rows[0].bytes == 300);
-    ck_assert_str_eq(rows[0].codec, "h264");                                 /* the last row said nothing of it */
+    ck_assert_str_eq(rows[0].codec, "h264");                                 /* kept, because the last row named no codec */
     ck_assert_str_eq(rows[0].codecs, "avc1.64001f");
     must(evidence_rows_after(database, 1, rows, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 2 && rows[0].kind == EVIDENCE_SNAPSHOT);
@@ -366,7 +366,7 @@ START_TEST(filtered)
 }
 END_TEST
 
-/* Pages that the connection has looked at since the last call. */
+/* Returns how many pages the connection has read since the last call. */
 static int pages(void)
 {
     int hits, misses, most;
@@ -375,7 +375,7 @@ static int pages(void)
     return hits + misses;
 }
 
-/* SQLite's plan of the statement that was prepared last. */
+/* Writes SQLite's plan of the statement that was prepared last. */
 static void plan(char *ret, size_t size)
 {
     sqlite3_stmt *statement;
@@ -384,11 +384,11 @@ static void plan(char *ret, size_t size)
     ck_assert_int_eq(sqlite3_prepare_v2(database->handle, sql, -1, &statement, NULL), SQLITE_OK);
     ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
     snprintf(ret, size, "%s", (const char *)sqlite3_column_text(statement, 3));
-    ck_assert_int_eq(sqlite3_step(statement), SQLITE_DONE);     /* no sort follows */
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_DONE);     /* the plan has no sort */
     sqlite3_finalize(statement);
 }
 
-/* A filter that takes few of 100,000 alerts reads an index, and the rows of those that it takes. */
+/* A filter that takes few of 100,000 alerts reads an index and the rows that it takes, and no other rows. */
 START_TEST(filters_read_an_index)
 {
     static const struct { struct alert_query query; const char *plan; int most_pages; } cases[] = {

@@ -1,5 +1,5 @@
-/* io/database/database and migrations: a file of mode 0600 that is found again; damaged files of several kinds that are set
- * aside; a version that is too new. Also: migrations step by step, a full disk, readers beside a writer, backup and check. */
+/* io/database/database and migrations: the file has mode 0600 and is found again; damaged files of several kinds are set aside;
+ * a version that is too new is refused. Also: migrations, a full disk, readers beside a writer, backup and check. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -40,12 +40,12 @@ START_TEST(kept_over_restarts)
     ck_assert_int_eq(database_number(database, "y", &value, &err), -ENOENT);
     ck_assert_int_eq(value, 7);
     struct query query = query_begin(database, "PRAGMA synchronous");
-    ck_assert(query_row(&query) && query_int(&query, 0) == 2);          /* FULL */
+    ck_assert(query_row(&query) && query_int(&query, 0) == 2);          /* synchronous is FULL */
     must(query_end(&query, &err));
 }
 END_TEST
 
-/* systemd makes /var/lib/memaed a link where the service has a dynamic user. */
+/* With DynamicUser=, systemd makes /var/lib/memaed a link. */
 START_TEST(a_folder_behind_a_link)
 {
     struct database_opening opening;
@@ -133,14 +133,14 @@ START_TEST(damaged_files_are_set_aside)
     char first[PATH_MAX];
     memcpy(first, opening.set_aside, sizeof first);
     close_database();
-    damage_header();            /* again, within the same second: under another name */
+    damage_header();            /* within the same second, the second file gets another name */
     must(database_open(&database, folder, &opening, &err));
     ck_assert_str_ne(opening.set_aside, first);
     ck_assert_int_eq(access(first, F_OK), 0);
 }
 END_TEST
 
-/* A process that was killed leaves a WAL: what it committed is there, the rest is not. */
+/* A killed process leaves a WAL (write-ahead log). Its committed transactions are there, others are not. */
 START_TEST(what_was_committed_survives)
 {
     open_database();
@@ -166,11 +166,11 @@ END_TEST
 
 /* ---- migrations ----------------------------------------------------------------------------------------------------- */
 
-/* Versions that a later memaed might have: the mechanism is tested with them. */
+/* Versions that a later memaed might have, to test migrations with. */
 static const char *const later[] = {
     "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1);",
     "ALTER TABLE a ADD COLUMN y INTEGER NOT NULL DEFAULT 5; UPDATE a SET x = x + y;",
-    "CREATE TABLE b (z INTEGER); INSERT INTO nowhere VALUES (1);",      /* fails half-way */
+    "CREATE TABLE b (z INTEGER); INSERT INTO nowhere VALUES (1);",      /* its second statement fails */
 };
 
 static struct database *open_plain(void)
@@ -206,7 +206,7 @@ START_TEST(migrations_step_by_step)
     must(migrations_expect(plain, &(struct migrations){later, 2}, &err));
     ck_assert_int_eq(migrations_expect(plain, &(struct migrations){later, 3}, &err), -EPROTONOSUPPORT);
 
-    /* A step that fails leaves the version before it, whole. */
+    /* A step that fails leaves the version before it unchanged. */
     ck_assert_int_lt(migrations_apply(plain, &(struct migrations){later, 3}, &before, &err), 0);
     ck_assert_ptr_nonnull(strstr(err.text, "nowhere"));
     ck_assert_int_eq(one(plain, "PRAGMA user_version"), 2);
@@ -217,7 +217,7 @@ START_TEST(migrations_step_by_step)
 }
 END_TEST
 
-/* Version 4 adds the faults of the picture: alerts that are there have none. */
+/* Version 4 adds the faults of the picture. Alerts from before have none. */
 START_TEST(older_alerts_are_kept)
 {
     int before = -1;
@@ -263,7 +263,7 @@ START_TEST(readers_do_not_wait_for_the_writer)
     must(alert_rows_find(reader, 1, &alert, &err));
     int64_t value;
     ck_assert_int_eq(database_number(reader, "x", &value, &err), -ENOENT);     /* not committed */
-    ck_assert_int_lt(database_set_number(reader, "x", 2, &err), 0);            /* it only reads */
+    ck_assert_int_lt(database_set_number(reader, "x", 2, &err), 0);            /* a reader cannot write */
     must(database_open(&other, folder, &opening, &err));                       /* a second writer waits, and gives up */
     database_patience(other, 10);
     ck_assert_int_eq(database_begin(other, &err), -EBUSY);
@@ -326,7 +326,7 @@ START_TEST(backup_and_check)
 }
 END_TEST
 
-/* A disk of 1 MiB. What was committed before stays, and once there is room, writing goes on. */
+/* A disk of 1 MiB becomes full. Committed transactions stay, and once there is room, writing goes on. */
 START_TEST(a_full_disk)
 {
     if (geteuid() != 0 || mount("tmpfs", folder, "tmpfs", 0, "size=1m") < 0) {
@@ -363,7 +363,7 @@ START_TEST(a_full_disk)
     ck_assert_int_eq(number_of(database, "after"), 1);
     close_database();
 
-    /* No room for a new one. */
+    /* There is no room for a new database. */
     char wipe[128];
     snprintf(wipe, sizeof wipe, "rm -f %s/memaed.db*", folder);
     ck_assert_int_eq(system(wipe), 0);

@@ -9,7 +9,7 @@ static const struct event_filter all = {.n_cameras = 0};
 static struct record_range range;
 static uint64_t next;
 
-/* The events from `from` on, as "1 2 3 "; at most `most`. Sets next and range. */
+/* Returns the seqs of at most `most` events from `from` on, as "1 2 3 ". Sets next and range. */
 static const char *follow(uint64_t from, const struct event_filter *filter, size_t most)
 {
     static char text[256];
@@ -40,7 +40,7 @@ START_TEST(in_order_by_filter)
     put("camera.lost", "gate", true);
     put("camera.lost", "yard", true);
     put("alert.opened", "gate", true);
-    put("from.the.future", "gate", true);               /* left out */
+    put("from.the.future", "gate", true);               /* an unknown type is left out */
     put("alert.closed", "gate", true);
     ck_assert_str_eq(follow(0, &all, 16), "1 2 3 5 ");
     ck_assert(range.oldest == 1 && range.next == 6 && next == 6);
@@ -56,7 +56,7 @@ START_TEST(in_order_by_filter)
 }
 END_TEST
 
-/* The alert is that of the event's body, as it was then. */
+/* A filter sees the alert as the event's body has it, not as it is now. */
 START_TEST(by_zone_and_score)
 {
     static const char *const data[] = {"\"peak_score\":1.5,\"zones\":[\"lawn\",\"door\"],\"test\":false",
@@ -115,7 +115,7 @@ START_TEST(one_reading_is_bounded)
 }
 END_TEST
 
-/* A reader who was before a deleted event has missed it, also where an older one is kept for its alert's mark. */
+/* A reader that had not seen a deleted event has missed it, even if an older event is kept because its alert is marked. */
 START_TEST(deleted_events)
 {
     int n;

@@ -21,7 +21,7 @@ static struct outbox_rows_counts counts_of(const char *endpoint)
     return counts;
 }
 
-/* Events 1 to 5 for a; 2 and 4 for b too. */
+/* Queues events 1 to 5 for a, and 2 and 4 for b too. */
 static void fill(void)
 {
     open_database();
@@ -32,7 +32,7 @@ static void fill(void)
         if (i % 2 == 0)
             must(outbox_rows_add(database, "b", seq, 50000 + seq, &err));
     }
-    must(outbox_rows_add(database, "a", 5, 50000 + 5, &err));           /* twice is once */
+    must(outbox_rows_add(database, "a", 5, 50000 + 5, &err));           /* adding it again changes nothing */
 }
 
 START_TEST(in_order_for_each_endpoint)
@@ -50,7 +50,7 @@ START_TEST(in_order_for_each_endpoint)
     free(item.body);
     must(outbox_rows_failed(database, "a", 1, 1, 77777, "status 500", &err));
     must(outbox_rows_failed(database, "a", 1, 2, 99999, "status 500", &err));
-    close_database();           /* attempts survive, and so does the id */
+    close_database();           /* attempts and the id survive a restart */
     open_database();
     must(outbox_rows_next(database, "a", INT64_MIN, &item, &err));
     ck_assert(item.seq == 1 && item.attempts == 2 && item.due_us == 99999);
@@ -87,7 +87,7 @@ START_TEST(dead_letters)
     must(outbox_rows_failed(database, "a", 1, 1, 1, "status 500", &err));
     for (int64_t seq = 1; seq <= 4; seq++)
         must(outbox_rows_dead(database, "a", seq, 7, 5000 + seq, "older than 24 h", &err));
-    must(outbox_rows_dead(database, "a", 77, 7, 5000, "x", &err));      /* there is none */
+    must(outbox_rows_dead(database, "a", 77, 7, 5000, "x", &err));      /* there is no event 77 */
     ck_assert_int_eq(next("a"), 5);
     ck_assert(counts_of("a").queued == 1 && counts_of("a").dead == 4 && counts_of("b").dead == 0);
     must(outbox_rows_each_dead(database, "a", append_dead, dead, &err));
@@ -97,7 +97,7 @@ START_TEST(dead_letters)
     ck_assert(n == 1 && counts_of("a").dead == 3);
     must(outbox_rows_revive(database, "a", 6000, &n, &err));
     ck_assert(n == 3 && counts_of("a").dead == 0 && counts_of("a").queued == 4);
-    must(outbox_rows_next(database, "a", INT64_MIN, &item, &err));      /* in order again, and as new */
+    must(outbox_rows_next(database, "a", INT64_MIN, &item, &err));      /* in their order, without attempts */
     ck_assert(item.seq == 2 && item.attempts == 0 && item.due_us == 0 && item.queued_us == 6000 && item.time_us == 2000);
     free(item.body);
     must(outbox_rows_next(database, "a", 5, &item, &err));
@@ -124,7 +124,7 @@ START_TEST(endpoints)
     ck_assert(state.disabled_us == 123);
     ck_assert_str_eq(state.reason, "it answered 410");
     ck_assert_str_eq(state.mark, "url-1");
-    ck_assert(counts_of("a").queued == 5 && next("a") == 1);            /* its rows wait */
+    ck_assert(counts_of("a").queued == 5 && next("a") == 1);            /* the rows of a disabled endpoint wait */
     must(outbox_rows_enable(database, "c", &err));
     must(outbox_rows_state(database, "c", &state, &err));
     ck_assert(state.disabled_us == 0);
@@ -142,7 +142,7 @@ START_TEST(endpoints)
 }
 END_TEST
 
-/* Each kind of sink keeps endpoints of its own scope, and leaves the others alone. */
+/* A kind of sink sets only the endpoints of its own scope. Those of other scopes stay. */
 START_TEST(scopes)
 {
     int n;
@@ -182,7 +182,7 @@ START_TEST(events_and_their_retention)
     ck_assert_str_eq(seen, "2 3 4 ");
     must(labels_mark(database, 9, true, &err));
     must(event_rows_prune(database, 3000, 10, &n, &err));
-    ck_assert(n == 0 && next("a") == 1);                /* what is still to be delivered stays */
+    ck_assert(n == 0 && next("a") == 1);                /* undelivered events stay */
     for (int64_t seq = 1; seq <= 2; seq++)
         must(outbox_rows_delivered(database, "a", seq, &err));
     must(outbox_rows_dead(database, "b", 2, 1, 1, "x", &err));

@@ -17,7 +17,7 @@ START_TEST(windows_and_minutes)
     add("gate", 3 * MINUTE_US + 5, 1, 2, 0.5f, false);
     add("gate", 3 * MINUTE_US + 6, 2, -1, NAN, true);
     add("gate", 3 * MINUTE_US + 7, 3, 0.5f, 0.25f, false);
-    add("gate", 3 * MINUTE_US + 7, 3, 100, 0, false);           /* there already */
+    add("gate", 3 * MINUTE_US + 7, 3, 100, 0, false);           /* this window is there already */
     add("gate", 4 * MINUTE_US, 4, NAN, NAN, false);
     add("gate", 4 * MINUTE_US + 1, 5, 7, 0.125f, false);
     add("yard", 3 * MINUTE_US, 1, 9, 0.75f, false);
@@ -38,7 +38,7 @@ START_TEST(windows_and_minutes)
     ck_assert_double_eq_tol(minutes[1].mean, 0.5, 1e-9);
     ck_assert(minutes[2].n == 2 && minutes[2].minimum == 7 && minutes[2].maximum == 7 && minutes[2].p_least == 0.125);
     ck_assert_double_eq_tol(minutes[2].mean, 7, 1e-9);
-    /* A minute counts where it begins. */
+    /* A minute belongs to a range if it begins in it. */
     must(minute_rows_read(database, "gate", 3 * MINUTE_US + 1, 4 * MINUTE_US + 1, minutes, 8, &n, &err));
     ck_assert(n == 1 && minutes[0].time_us == 4 * MINUTE_US);
     must(minute_rows_read(database, "gate", 3 * MINUTE_US, 4 * MINUTE_US, minutes, 8, &n, &err));

@@ -117,7 +117,7 @@ START_TEST(windows_span_no_break)
     add("b.nut");
     add("c.nut");
     ck_assert_uint_eq(footage_clips(footage), 3);
-    static const size_t starts[] = {0, 30, 39, 55, 58};         /* of the unbroken sequences; then the end */
+    static const size_t starts[] = {0, 30, 39, 55, 58};         /* first frames of the unbroken sequences; the end */
     for (int length = 1; length <= 31; length++)
         for (size_t first = 0; first < 70; first++) {
             bool expected = false;
@@ -133,7 +133,7 @@ END_TEST
 
 START_TEST(leaves_corrupt_frames_out)
 {
-    /* Each JPEG is coded by itself, so that only the eleventh, whose end is cut off, is corrupt. */
+    /* Each JPEG is coded by itself. So only the eleventh, whose end is cut off, is corrupt. */
     mkdir(clip_path("jpegs"), 0700);
     clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=3 -c:v mjpeg -start_number 10 @/jpegs/%%02d.jpg");
     size_t size;
@@ -243,7 +243,7 @@ START_TEST(recordings_go_on)
     for (size_t i = 1; i < 16; i++)
         ck_assert(!footage_window_ok(footage, i, 16));
 
-    open_kept(10, 1 << 13);     /* the file is larger already: no frame is added, and the error is not the stream's */
+    open_kept(10, 1 << 13);     /* the file exceeds this limit already, so no frame is added */
     ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, NULL, &err), -EFBIG);
     atomic_bool stop = true;
     close_footage();
@@ -272,7 +272,7 @@ START_TEST(recordings_leave_out_damage)
     close_footage();
     FILE *file = fopen(clip_path("kept"), "r+");
     long at = (long)st.st_size;
-    uint32_t record = 0;        /* size of the picture in it; 16 bytes stand before each */
+    uint32_t record = 0;        /* the size of its picture; each has a header of 16 bytes */
     for (int i = 0; i <= 18; i++, at += i <= 18 ? 16 + (long)record : 0)
         ck_assert(file && fseek(file, at, SEEK_SET) == 0 && fread(&record, sizeof record, 1, file) == 1);
     ck_assert(fseek(file, at + 17, SEEK_SET) == 0 && fputc(0x5a, file) >= 0 && fclose(file) == 0);
@@ -328,7 +328,7 @@ static void check_size(int expected_w, int expected_h)
     ck_assert_msg(w == expected_w && h == expected_h, "%dx%d", w, h);
 }
 
-/* The first picture of all decides the size, also in a folder of images. Later pictures of any size are scaled to it. */
+/* The first picture decides the size, also in a folder of images. Later pictures are scaled to it. */
 START_TEST(the_first_picture_decides_the_size)
 {
     clip_levels("double.nut", 20, 2 * W, 2 * H, 10, "");
@@ -355,7 +355,7 @@ START_TEST(the_first_picture_decides_the_size)
 }
 END_TEST
 
-/* A recording that is continued keeps its size, also if the camera has another one by now. */
+/* A recording that is continued keeps its size, even if the camera has another one by now. */
 START_TEST(recordings_keep_their_size)
 {
     struct footage_stream stream = {.source.stall_timeout_ms = 1000, .seconds = 0.95};
@@ -440,7 +440,7 @@ START_TEST(refuses_what_cant_be_learned)
     add("tones.nut");
     check_fails("black or of one tone");
 
-    /* Two still pictures, three seconds each: they differ, but nothing moves. */
+    /* Two still pictures last three seconds each. They differ, but nothing moves. */
     clips_ffmpeg("-f lavfi -i testsrc=s=32x24:r=10:d=0.1 -vf loop=29:1 -pix_fmt gray -c:v ffv1 @/still.nut");
     clips_ffmpeg("-f lavfi -i testsrc2=s=32x24:r=10:d=0.1 -vf loop=29:1 -pix_fmt gray -c:v ffv1 @/still2.nut");
     reopen(0, 1 << 24);
@@ -449,7 +449,7 @@ START_TEST(refuses_what_cant_be_learned)
     ck_assert_uint_eq(footage_frames(footage), 60);
     check_fails("frozen");
 
-    /* Each range is judged by itself: motion in one does not count for another. */
+    /* Each range is judged by itself. Motion in one does not count for another. */
     clips_ffmpeg("-f lavfi -i testsrc2=s=32x24:r=10:d=7 -pix_fmt gray -c:v ffv1 @/moves.nut");
     add("moves.nut");
     ck_assert_int_eq(footage_check(footage, (struct footage_range){0, 60}, 16, &err), -EINVAL);
@@ -510,7 +510,7 @@ static bool fits_none(void *arg, int width, int height)
     return false;
 }
 
-/* An input whose aspect is not the first one's is named; one of another size is not. */
+/* An input whose aspect differs from the first input's is named. One that differs only in size is not. */
 START_TEST(inputs_of_another_aspect)
 {
     struct footage_options options = {.width = W, .height = H, .max_bytes = 1 << 24, .warned = keep_warning};

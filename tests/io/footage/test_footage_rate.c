@@ -34,7 +34,7 @@ static void open_at(double fps)
     warnings = 0;
 }
 
-/* The rate is the one that was asked for where an input has it; inputs that have fewer are named. */
+/* The rate is the one that was asked for if an input has as many frames. Inputs that have fewer are named. */
 START_TEST(rates_that_differ_are_named)
 {
     clip_levels("ten.nut", 30, W, H, 10, "");

@@ -76,7 +76,7 @@ START_TEST(reads_a_file)
     struct labels labels;
     struct error err;
     FILE *file;
-    enum { N = 100000 };        /* more than the reader takes at a time */
+    enum { N = 100000 };        /* more bytes than one read takes */
 
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);

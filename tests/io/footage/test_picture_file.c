@@ -1,5 +1,5 @@
-/* Pictures of any size are read as they were added. A file that was cut or damaged is continued with all sound pictures. What was
- * added is synced. */
+/* Pictures of any size are read as they were added. A file that was cut or damaged is continued with all undamaged pictures.
+ * Added pictures are synced. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +18,9 @@
 static struct error err;
 static char path[] = "/tmp/memaed-picture-file-XXXXXX";
 
-enum { W = 48, H = 32, N = 20 };      /* of most files: width, height, pictures */
+enum { W = 48, H = 32, N = 20 };      /* width, height and number of pictures in most files */
 
-static int data_syncs, folder_syncs;    /* how often the functions below were called */
+static int data_syncs, folder_syncs;    /* calls of the functions below */
 static bool disk_fails;
 
 /* These take the place of the C library's. */
@@ -38,7 +38,7 @@ int fsync(int fd)
     return (int)syscall(SYS_fsync, fd);
 }
 
-/* Picture i, of n pixels: noise, a ramp, or one tone, in turn. */
+/* Draws picture i, of n pixels: noise, a ramp, or one tone, in turn. */
 static void picture(uint8_t *pixels, size_t n, size_t i)
 {
     struct rng rng;
@@ -92,7 +92,7 @@ START_TEST(bit_for_bit)
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         size_t n = (size_t)sizes[s][0] * (size_t)sizes[s][1];
         struct picture_file *file = open_file(sizes[s][0], sizes[s][1], false, 1 << 30);
-        ck_assert_int_ne(access(path, F_OK), 0);        /* it has no name, so it never stays */
+        ck_assert_int_ne(access(path, F_OK), 0);        /* the file never has a name, so it cannot stay */
         add(file, n, 0, 40);
         check(file, n, 40);
         picture_file_close(file);
@@ -173,7 +173,7 @@ static struct picture_file *reopen(size_t first, size_t end, size_t lost, uint64
     return file;
 }
 
-/* One byte is another in a picture, in its checksum or in a number: that picture alone is left out, and reported once. */
+/* One byte of a picture, of its checksum or of a number is wrong. Only that picture is left out, and it is reported once. */
 START_TEST(a_damaged_picture_is_left_out)
 {
     static const size_t pictures[] = {0, 9, N - 2};
@@ -204,7 +204,7 @@ START_TEST(a_damaged_picture_is_left_out)
 }
 END_TEST
 
-/* What a power cut or a kill leaves at the end is cut: a record cut anywhere, zeros, a length that cannot be, an old record. */
+/* The damaged end that a power cut or a kill leaves is cut off: a record in part, zeros, an impossible length, an old record. */
 START_TEST(a_damaged_end_is_cut)
 {
     static const uint8_t zeros[20000];
@@ -220,7 +220,7 @@ START_TEST(a_damaged_end_is_cut)
         picture_file_close(reopen(N - 1, N, 0, 0));
         ck_assert(stat(path, &st) == 0 && (uint64_t)st.st_size == end[N - 2]);
     }
-    for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {        /* of the 15th picture: the rest is not found */
+    for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {        /* of the 15th record; nothing after it is found */
         write_pictures(end);
         overwrite(end[13], &lengths[l], sizeof lengths[l]);
         uint64_t size = end[N - 1] + (lengths[l] == 200000 ? 300000 : 0);
@@ -238,7 +238,7 @@ START_TEST(a_damaged_end_is_cut)
     write_pictures(end);        /* zeros in the place of the last four pictures, and beyond */
     overwrite(end[15], zeros, sizeof zeros);
     picture_file_close(reopen(16, N, (sizeof zeros + end[15] / 16) / (end[15] / 16), sizeof zeros));
-    write_pictures(end);        /* zeros from the middle of a picture to the middle of the one behind it, which is whole then */
+    write_pictures(end);        /* zeros within one picture */
     overwrite(end[9] + 100, zeros, 200);
     picture_file_close(reopen(10, 11, 1, end[10] - end[9]));
     unlink(path);
@@ -265,7 +265,7 @@ START_TEST(a_cleared_file_begins_anew)
 }
 END_TEST
 
-/* A damaged picture is an error where it is read, too, and names the file. */
+/* A picture that is damaged after opening is an error when it is read. The error names the file. */
 START_TEST(damage_after_opening)
 {
     uint64_t ends[N + 1];
@@ -292,12 +292,12 @@ START_TEST(what_was_added_is_synced)
         options.sync_us = every[i];
         data_syncs = folder_syncs = 0;
         ck_assert_int_eq(picture_file_open(&file, path, &options, &err), 0);
-        ck_assert(data_syncs == 1 && folder_syncs == 1);        /* the header and the name survive */
+        ck_assert(data_syncs == 1 && folder_syncs == 1);        /* the header and the file's name are synced */
         for (size_t k = 0; k < 10; k++) {
             usleep(2);
             add(file, W * H, k, k + 1);
         }
-        ck_assert_int_eq(data_syncs - 1, every[i] == 1 ? 9 : 0);        /* the first had nothing before it */
+        ck_assert_int_eq(data_syncs - 1, every[i] == 1 ? 9 : 0);        /* before the first picture there is nothing to sync */
         int before = data_syncs;
         ck_assert_int_eq(picture_file_sync(file, &err), 0);
         ck_assert_int_eq(picture_file_sync(file, &err), 0);
@@ -305,7 +305,7 @@ START_TEST(what_was_added_is_synced)
         picture_file_close(file);
         unlink(path);
     }
-    options.keep = false;               /* what has no name is not synced */
+    options.keep = false;               /* a file without a name is not synced */
     struct picture_file *file = open_file(W, H, false, 1 << 20);
     data_syncs = folder_syncs = 0;
     add(file, W * H, 0, 10);
@@ -395,7 +395,7 @@ START_TEST(disk_is_bounded)
 }
 END_TEST
 
-/* Neither kind of file is written through a link or over what is there; a pipe does not hold it up. */
+/* Neither kind of file is written through a link or over another file. A pipe in its place does not block. */
 START_TEST(through_no_link)
 {
     char target[160];

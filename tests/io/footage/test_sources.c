@@ -1,4 +1,4 @@
-/* An input is one source, or each file of a folder is. Some files of a folder are skipped, and some folders are refused. */
+/* An input is one source, or a folder each of whose files is one. Some files are skipped, and some folders are refused. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,7 @@ static void put(const char *name)
     close(fd);
 }
 
-/* Files whose names begin with "bad" are of no use, and "full" stands for a failure that is not the file's. */
+/* Files whose names begin with "bad" are not footage. "full" stands for a failure that has nothing to do with the file. */
 static int each(void *arg, const char *path, struct error *err)
 {
     const char *name = strrchr(path, '/') + 1;
@@ -71,7 +71,7 @@ START_TEST(one_source)
     struct error err = {""};
     ck_assert_int_eq(run("/none/such.mkv", &err), 0);
     ck_assert_str_eq(taken, "such.mkv ");
-    ck_assert_int_eq(run("/none/bad.mkv", &err), -EINVAL);      /* not in a folder: nothing is skipped */
+    ck_assert_int_eq(run("/none/bad.mkv", &err), -EINVAL);      /* outside a folder, no file is skipped */
     ck_assert_str_eq(told, "");
     ck_assert_int_eq(run("rtsp://u:p@h/x", &err), -EINVAL);
     ck_assert_str_eq(err.text, "rtsp://***@h/x: a live stream has no end; record it to a file first");
@@ -87,7 +87,7 @@ START_TEST(folders)
     put("bad.mkv");
     ck_assert_int_eq(run(folder, &err), -ENODATA);
     ck_assert_ptr_nonnull(strstr(err.text, "none of the 1 files in this folder is footage"));
-    put("b.jpg");                               /* pictures, beside what is no film: one sequence */
+    put("b.jpg");                               /* pictures beside files that are no films are one sequence */
     put("a.png");
     ck_assert_int_eq(run(folder, &err), 0);
     ck_assert_str_eq(taken, strcat(strcpy(expected, strrchr(folder, '/') + 1), " "));
@@ -112,7 +112,7 @@ START_TEST(folders)
     taken[0] = '\0';
     ck_assert_int_eq(run(folder, &err), -ENOSPC);
     ck_assert_str_eq(err.text, "full.mkv: full");
-    ck_assert_str_eq(taken, "c.mkv ");          /* nothing is taken after that */
+    ck_assert_str_eq(taken, "c.mkv ");          /* no file is taken after the failure */
 }
 END_TEST
 

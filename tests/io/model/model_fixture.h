@@ -1,5 +1,5 @@
-/* Shared by the tests of model files: a small golden file taken apart and put together again with one thing changed, and a
- * folder for files that are saved. Include it once in a test program. */
+/* Shared parts of the tests of model files: a small golden file is taken apart, and put together again with one change. Also a
+ * folder for saved files. Include it once in a test program. */
 #ifndef MEMAED_TESTS_IO_MODEL_MODEL_FIXTURE_H
 #define MEMAED_TESTS_IO_MODEL_MODEL_FIXTURE_H
 
@@ -46,7 +46,7 @@ static inline void refuse_bytes(const void *data, size_t size, const char *what)
                   err.text, what);
 }
 
-/* ---- a small model file, taken apart: one thing is changed, and it is put together again ---------------------------- */
+/* ---- a small model file, taken apart and put together again --------------------------------------------------------- */
 
 struct draft {
     json_t *metadata, *header;
@@ -72,8 +72,8 @@ static inline void release(struct draft *d)
     free(d->source.data);
 }
 
-/* The file of the draft. The bytes of each tensor are those at its old offsets, cut or padded with zeros to the size that
- * its shape and dtype have now. */
+/* Returns the file of the draft. The bytes of each tensor are those at its old offsets, cut or padded with zeros to the size of
+ * its present shape and dtype. */
 static inline struct bytes put_together(const struct draft *d)
 {
     json_t *header = json_deep_copy(d->header), *entry, *axis;
@@ -131,7 +131,7 @@ static inline struct draft tiny(void)
     return take_apart(GOLDEN "tiny-noshrink.safetensors");
 }
 
-/* The draft with one value of memae.arch changed. where: "encoder/2/kernel"; value: JSON, or NULL to remove the key. */
+/* Returns the draft with one value of memae.arch changed. where: as "encoder/2/kernel". value: JSON; NULL removes the key. */
 static inline struct draft with_arch(const char *where, const char *value)
 {
     struct draft d = tiny();

@@ -33,12 +33,12 @@ START_TEST(refuses_calibrations)
 }
 END_TEST
 
-/* Ranges of 8 bits: correct ones, then one fault at a time. low and high are the first elements of the lists. */
+/* Ranges of 8 bits: a correct case, then one fault at a time. low and high are the first elements of the lists. */
 START_TEST(refuses_bad_int8)
 {
     static const struct {
         const char *int8, *low, *high, *error;
-        int more;               /* channels */
+        int more;               /* channels beyond the right number */
     } cases[] = {
         {"\"rank_correlation\":0.99,\"largest_difference\":0.5,\"windows\":5", "-1", "1", NULL, 0},
         {"\"rank_correlation\":1.5,\"largest_difference\":0.5,\"windows\":5", "-1", "1",
@@ -93,7 +93,6 @@ START_TEST(refuses_bad_int8)
 }
 END_TEST
 
-/* Limits for one light: first for the first cell, and 16 for each other cell. */
 /* Loads a model with this calibration, whose reference it takes. error: part of the error; NULL: it is accepted. */
 static void judge(json_t *calibration, const char *error)
 {
@@ -109,6 +108,7 @@ static void judge(json_t *calibration, const char *error)
     json_decref(calibration);
 }
 
+/* Limits for one light: `first` for the first cell, and 16 for each other cell. */
 static json_t *static_list(double first, int cells)
 {
     json_t *list = json_array();
@@ -173,13 +173,13 @@ START_TEST(refuses_bad_static)
 }
 END_TEST
 
-/* The places of a score: correct ones, then one fault at a time. */
+/* The places of a score: a correct case, then one fault at a time. */
 START_TEST(refuses_bad_places)
 {
     static const struct {
-        const char *gone, *key, *error;     /* key removed; key whose list changes */
-        int more;                           /* numbers in that list */
-        double value;                       /* of its first number */
+        const char *gone, *key, *error;     /* the key that is removed; the key whose list changes */
+        int more;                           /* numbers in that list beyond the right number */
+        double value;                       /* of the list's first number */
     } cases[] = {
         {NULL, NULL, NULL, 0, 0},
         {"pace_usual", NULL, "score: conditions[0]: pace_usual: expected a list of", 0, 0},

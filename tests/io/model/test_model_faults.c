@@ -108,7 +108,7 @@ START_TEST(refuses_architectures)
 }
 END_TEST
 
-/* Numbers that fit, but whose products do not. They are refused before any memory is allocated. */
+/* Numbers that fit 32 bits, but whose products do not. They are refused before any memory is allocated. */
 START_TEST(refuses_overflow)
 {
     refuse_arch("encoder/0/kernel", "[2147483648,3,3]", "kernel[0]: expected an integer of 32 bits, got 2147483648");
@@ -138,7 +138,7 @@ START_TEST(refuses_tensors)
     json_object_set_new(json_object_get(d.header, "encoder.0.weight"), "shape", json_pack("[i, i, i, i]", 4, 1, 3, 3));
     refuse(&d, "x.safetensors: encoder.0.weight: expected shape [4, 1, 3, 3, 3], got [4, 1, 3, 3]");
 
-    d = tiny();                         /* the same number of elements in another order of axes */
+    d = tiny();                         /* as many elements, in another order of axes */
     json_object_set_new(json_object_get(d.header, "encoder.6.weight"), "shape", json_pack("[i, i, i, i, i]", 4, 8, 3, 3, 3));
     refuse(&d, "x.safetensors: encoder.6.weight: expected shape [8, 4, 3, 3, 3], got [4, 8, 3, 3, 3]");
 

@@ -13,7 +13,7 @@
 #include "io/model/safetensors.h"
 #include "tests/suite.h"
 
-/* A file in memory: the header length (the real one, or the given one), the header, and size bytes of data that count up. */
+/* A file in memory: the length of the header (the true or a given one), the header, and size bytes of data, which count up. */
 struct bytes {
     unsigned char *data;
     size_t size;
@@ -127,7 +127,7 @@ START_TEST(refuses_lengths)
 }
 END_TEST
 
-/* A header of the largest allowed size is read: it is padded with spaces. */
+/* A header of the largest allowed size, padded with spaces, is read. */
 START_TEST(reads_longest_header)
 {
     char *header = malloc(SAFETENSORS_MAX_HEADER);
@@ -245,7 +245,7 @@ static void make_folder(void)
 static void remove_folder(void)
 {
     unlink(path);
-    ck_assert_int_eq(rmdir(folder), 0);         /* fails if a temporary file is left */
+    ck_assert_int_eq(rmdir(folder), 0);         /* rmdir() fails if a temporary file is left */
 }
 
 static size_t read_file(unsigned char *out, size_t size)
@@ -269,7 +269,7 @@ START_TEST(writes)
 {
     static unsigned char first[4096], second[4096];
     struct error err = {""};
-    for (int round = 0; round < 2; round++)     /* the second replaces the first */
+    for (int round = 0; round < 2; round++)     /* the second file replaces the first */
         ck_assert_int_eq(safetensors_write(path, outputs, 3, metadata, 2, &err), 0);
     size_t size = read_file(first, sizeof first);
     ck_assert_uint_eq(size % 4, 0);
@@ -338,7 +338,7 @@ START_TEST(refuses_to_write)
 }
 END_TEST
 
-/* After a failure the old file is there, and no other. */
+/* After a failure the old file is there, and no temporary file. */
 START_TEST(fails_whole)
 {
     static unsigned char before[4096], after[4096];
@@ -367,7 +367,7 @@ START_TEST(opens_files_only)
     ck_assert_ptr_nonnull(strstr(err.text, path));
     ck_assert_int_eq(safetensors_open(&file, folder, &err), -EISDIR);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_assert_int_eq(safetensors_open(&file, path, &err), -EINVAL);     /* at once: it does not wait for a writer */
+    ck_assert_int_eq(safetensors_open(&file, path, &err), -EINVAL);     /* it does not wait for a writer */
     ck_assert_ptr_nonnull(strstr(err.text, "expected a regular file"));
     ck_assert_ptr_nonnull(strstr(err.text, path));
     unlink(path);

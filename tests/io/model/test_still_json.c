@@ -1,4 +1,4 @@
-/* io/model/still_json: what is written is read again, in a model file; every fault is named. */
+/* io/model/still_json: a memory is read as it was written, also in a model file. Every fault is named. */
 #include "io/model/still_json.h"
 
 #include <check.h>
@@ -77,7 +77,7 @@ START_TEST(read_as_written)
 }
 END_TEST
 
-/* An unknown light is null, and the exemplars of the other stay where they are. */
+/* An unknown light is null. The exemplars of the other light stay in their place. */
 START_TEST(an_unknown_light)
 {
     static struct still_memory read;
@@ -107,7 +107,7 @@ static void refused(json_t *json, const char *expected)
 START_TEST(faults_are_named)
 {
     static const struct {
-        const char *in, *key, *value, *expected;       /* in: "" the memory, "light" its second light */
+        const char *in, *key, *value, *expected;       /* in: "": the memory; "light": its second light */
     } cases[] = {
         {"", "boundary", "\"x\"", "boundary: expected a number"},
         {"", "exemplars", "0", "exemplars: expected 1 to 12, got 0"},
@@ -144,7 +144,7 @@ START_TEST(faults_are_named)
 }
 END_TEST
 
-/* A model file carries the memory, and refuses one of other pictures. */
+/* A model file holds the memory. A memory of pictures of another size is refused. */
 START_TEST(in_a_model_file)
 {
     struct model_file file, again;

@@ -1,4 +1,4 @@
-/* io/picture/jpeg: what FFmpeg's decoder reads of it, hostile sizes and qualities, files. */
+/* io/picture/jpeg: JPEGs that FFmpeg's decoder reads, hostile sizes and qualities, files. */
 #include "io/picture/jpeg.h"
 
 #include <check.h>
@@ -67,7 +67,7 @@ START_TEST(comes_back_alike)
 }
 END_TEST
 
-/* A picture whose pixels end where memory ends: swscale reads beyond what it is given. */
+/* The pixels end where readable memory ends, because swscale may read beyond the pixels that it is given. */
 START_TEST(nothing_beyond_the_pixels_is_read)
 {
     enum { WIDTH = 448, HEIGHT = 320, SIZE = 3 * WIDTH * HEIGHT };      /* 105 pages of 4096 bytes */

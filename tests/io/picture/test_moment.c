@@ -1,5 +1,5 @@
-/* io/picture/moment: which picture a moment gives, from many containers and distances of key frames. Colours, turns, aspects
- * and sizes are as FFmpeg's own tools show them. Also: limits and faults. */
+/* io/picture/moment: which picture a moment gives, in many containers and with key frames at many distances. Colours, turns,
+ * aspects and sizes are as FFmpeg's own tools show them. Also: limits and faults. */
 #include "io/picture/moment.h"
 
 #include <check.h>
@@ -22,13 +22,13 @@ static struct moment read_at(const char *path, int64_t pts_us, const struct mome
     return moment;
 }
 
-/* The number of a picture of levels.*: its gray level, a multiple of 4. */
+/* The number of a picture of levels.*: a quarter of its gray level. */
 static int number_of(const struct moment *moment)
 {
     return (*picture_at(&moment->picture, moment->picture.width / 2, moment->picture.height / 2) + 2) / 4;
 }
 
-/* 60 pictures at 10 a second, picture i of level 4 i. */
+/* Makes 60 pictures at 10 a second. Picture i has gray level 4 i. */
 static void make_levels(const char *options, const char *name)
 {
     clips_ffmpeg("-f lavfi -i color=black:s=64x48:r=10:d=6 -vf format=gray,geq=lum=4*N,format=yuvj420p %s @/%s", options, name);
@@ -78,7 +78,7 @@ static void same_as_from_start(const char *name, int step)
     }
 }
 
-/* Fragments that begin with a key frame, and such that do not; open groups; other containers. */
+/* Fragments that begin with a key frame, fragments that do not, open groups, other containers. */
 START_TEST(whatever_the_container)
 {
     static const struct {
@@ -98,7 +98,7 @@ START_TEST(whatever_the_container)
 }
 END_TEST
 
-/* The clips that memaed writes, with their index, and without, as a crash leaves them. */
+/* Clips as memaed writes them: with their index, and without it, as a crash leaves them. */
 START_TEST(clips_with_and_without_an_index)
 {
     static const char *const codecs[] = {"libx264 -g 8 -bf 0", "libx264 -g 20 -bf 3",
@@ -152,7 +152,7 @@ START_TEST(decodes_from_the_key_frame_only)
 }
 END_TEST
 
-/* Compares with the first picture as ffmpeg converts it, at that size. */
+/* Compares the first picture with ffmpeg's conversion of it at that size. */
 static void compare(const char *name, const char *filter, int width, int height, int longest, double tolerance)
 {
     size_t size;
@@ -183,7 +183,7 @@ START_TEST(colours_as_ffmpeg_converts_them)
         compare("colour.mkv", "scale=flags=bilinear+accurate_rnd+full_chroma_int", 98, 62, PICTURE_MAX_SIDE, 1.5);
         compare("colour.mkv", "scale=49:31:flags=bilinear+accurate_rnd+full_chroma_int", 49, 31, 49, 3);
     }
-    /* HD that says no matrix is BT.709, as it is made here. */
+    /* HD without a colour matrix counts as BT.709, and it is made so here. */
     clips_ffmpeg("-f lavfi -i color=red:s=1280x720:r=10:d=0.2 -vf scale=out_color_matrix=bt709,format=yuv420p -c:v ffv1 "
                  "@/hd.mkv");
     struct moment moment = read_at(clip_path("hd.mkv"), 0, &(struct moment_options){.longest = 640});
@@ -195,7 +195,7 @@ END_TEST
 
 START_TEST(turned_and_stretched_as_a_viewer_shows_it)
 {
-    /* ffmpeg turns by itself what a file says is turned. */
+    /* ffmpeg itself turns the pictures of a file that says so. */
     clips_ffmpeg("-f lavfi -i testsrc2=s=96x64:r=10:d=0.3 -vf boxblur=5:1:5 -c:v libx264 -qp 5 @/upright.mp4");
     for (int angle = 0; angle < 360; angle += 90) {
         clips_ffmpeg("-i @/upright.mp4 -c copy -metadata:s:v rotate=%d @/turned.mp4", angle);

@@ -1,4 +1,4 @@
-/* io/reencode: copies of clips in H.264 play, have the pictures and times of the clip, and show nothing that a mask covers. */
+/* io/reencode: copies of clips in H.264 play, have the clip's pictures and times, and show nothing that a mask covers. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -6,7 +6,7 @@
 #include "io/reencode/encoder.h"
 #include "tests/io/video/packets/packets.h"
 
-/* A lime patch at x 96 to 128, y 64 to 96 of 160 x 120. */
+/* Footage of 160 x 120 with a lime patch at x 96 to 128, y 64 to 96. */
 #define FOOTAGE "-f lavfi -i testsrc2=s=160x120:r=25:d=6 -vf format=yuv420p,hue=s=0,drawbox=96:64:32:32:lime:fill,format=%s "
 static const struct privacy mask = {.n = 1, .areas = {{4, {{0.57f, 0.5f}, {0.83f, 0.5f}, {0.83f, 0.84f}, {0.57f, 0.84f}}}}};
 
@@ -32,7 +32,7 @@ static struct clip_file_stats copied(const char *from, const char *to, const str
     return stats;
 }
 
-/* The output of ffprobe for the video: nothing else than the values. */
+/* The output of ffprobe for the video: the values alone. */
 static const char *probed(const char *name, const char *entries)
 {
     static char text[1 << 16];
@@ -53,7 +53,7 @@ static int psnr(const char *a, const char *b)
     return atoi(text);
 }
 
-/* Pixels of all pictures that are lime. */
+/* The number of lime pixels in all pictures. */
 static size_t lime_of(const char *name)
 {
     size_t size, n = 0;
@@ -65,7 +65,7 @@ static size_t lime_of(const char *name)
     return n;
 }
 
-/* Samples in the mask, of all pictures of 160 x 120, that are not black: those of colour, too. */
+/* The number of samples of luma and chroma under the mask that are not black, in all pictures of 160 x 120. */
 static size_t unmasked_of(const char *name)
 {
     size_t size, n = 0;
@@ -84,7 +84,7 @@ static size_t unmasked_of(const char *name)
     return n;
 }
 
-/* Each codec that cameras send, with what goes with it. */
+/* Each codec that cameras send, with its pixel format and FFmpeg's options. */
 static const struct { const char *name, *format, *options; } sources[] = {
     {"h264.mp4", "yuv420p", "-c:v libx264 -preset ultrafast -bf 2 -g 50"},
     {"hevc.mp4", "yuv420p", "-c:v libx265 -preset ultrafast -x265-params log-level=none -tag:v hvc1"},
@@ -106,7 +106,7 @@ START_TEST(pictures_and_times)
                      "h264,160,120,yuv420p,tv,150\n");
     ck_assert_str_eq(probed("copy.mp4", "format=duration"), "6.000000\n");
     ck_assert_uint_gt(lime_of("copy.mp4"), 150 * 900);
-    /* Much as it was: each picture at its time. */
+    /* The pictures are much the same, each at its time. */
     ck_assert_int_ge(psnr("copy.mp4", name), 30);
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(masks_are_burned_in)
 }
 END_TEST
 
-/* A stream that is turned by a quarter: the copy is upright by itself, and the mask lies where a viewer sees it. */
+/* A stream says that it is turned by 90°. The copy's pixels are upright, and the mask lies where a viewer sees it. */
 START_TEST(turned)
 {
     clips_ffmpeg(FOOTAGE "-c:v libx264 -preset ultrafast @/flat.mp4", "yuv420p");
@@ -134,7 +134,7 @@ START_TEST(turned)
     ck_assert_uint_gt(lime, 150 * 900);
     ck_assert_uint_gt(lime_of("copy.mp4"), lime * 9 / 10);
     ck_assert_int_ge(psnr("copy.mp4", "turned.mp4"), 30);
-    /* A mask over one of the four places where a turn can bring the patch: one of them covers it, and the others do not. */
+    /* A turn can bring the patch to four places. A mask over one of them covers it, and masks over the others do not. */
     int covered = 0;
     for (int place = 0; place < 4; place++) {
         float x = place & 1 ? 0.5f : 0.16f, y = place & 2 ? 0.56f : 0.16f;
@@ -177,7 +177,7 @@ START_TEST(long_clips_are_cut)
 }
 END_TEST
 
-/* The hole that a lost camera has left stays as long, so that times agree with those of the clip. */
+/* The hole that a lost camera has left in a clip keeps its length. So times agree with those of the clip. */
 START_TEST(holes_stay)
 {
     clips_ffmpeg(FOOTAGE "-c:v libx264 -preset ultrafast @/whole.mkv", "yuv420p");
@@ -203,7 +203,7 @@ START_TEST(faults_are_told)
     options.stop = &stop;
     ck_assert_int_eq(copy_of("whole.mp4", "copy.mp4", &options, &stats, &cut, &err), -EINTR);
     options.stop = NULL;
-    /* Nowhere to write to. */
+    /* Nothing can be written to /dev/full. */
     int in = open(clip_path("whole.mp4"), O_RDONLY | O_CLOEXEC), out = open("/dev/full", O_WRONLY | O_CLOEXEC);
     ck_assert_int_eq(copy_file(in, out, &options, &stats, &cut, &err), -ENOSPC);
     ck_assert_msg(strstr(err.text, "No space left"), "%s", err.text);
@@ -213,7 +213,7 @@ START_TEST(faults_are_told)
 }
 END_TEST
 
-/* Pictures that are damaged are left out where there is a mask: what it covers may have moved from its place. */
+/* With a mask, damaged pictures are left out: what the mask covers may appear at another place in them. */
 START_TEST(damage)
 {
     size_t size;
@@ -232,7 +232,7 @@ START_TEST(damage)
 }
 END_TEST
 
-/* Packets come as a camera sends them: each is in the file soon after, and what was written plays. */
+/* Packets come as a camera sends them. Each is in the file soon after, and the file plays so far. */
 START_TEST(live)
 {
     struct reencode *reencode;
@@ -291,7 +291,7 @@ static void check_codecs(const char *name, const char *audio, const struct clip_
     ck_assert_msg(comma && strcmp(comma + 1, audio) == 0, "%s: %s", name, stats->codecs);
 }
 
-/* The audio of `to` is that of `from`, packet by packet, but for some at either end. */
+/* The audio of `to` is that of `from`, packet by packet, but some may be missing at either end. */
 static void check_audio(const char *from, const char *to, const char *codecs, const char *found,
                         const struct clip_file_stats *stats)
 {
@@ -307,7 +307,7 @@ static void check_audio(const char *from, const char *to, const char *codecs, co
     ck_assert_uint_gt(strlen(before), 0);
     ck_assert_uint_ge(strlen(after) + 4 * 15, strlen(before));
     ck_assert_msg(strstr(before, after) != NULL, "%s: %.200s", to, after);
-    /* Both end together. */
+    /* Audio and video end together. */
     snprintf(command, sizeof command, "ffprobe -v error -show_entries packet=stream_index,pts_time -of csv=p=0 @/%s | "
              "sort -t, -k1,1n -k2,2n | awk -F, '{t[$1] = $2} END {print t[0] - t[1]}'", to);
     run_command(text, sizeof text, command);

@@ -30,11 +30,11 @@ struct memory_queue {
     size_t n;
 };
 
-/* Begins as PTHREAD_MUTEX_INITIALIZER and zeros. */
+/* Initialise it with PTHREAD_MUTEX_INITIALIZER and zeros. */
 struct outbox_memory {
     pthread_mutex_t mutex;
     struct memory_queue queues[MEMORY_QUEUES];
-    uint64_t seq;                       /* of the latest entry */
+    uint64_t seq;                       /* that of the latest entry */
 };
 
 static inline struct memory_queue *memory_lock(struct outbox_memory *memory, const char *key)
@@ -218,7 +218,7 @@ static inline int memory_list_dead(void *context, const char *key, struct outbox
     return memory_unlock(context, (int)n);
 }
 
-/* The functions of memory, which they borrow. */
+/* Returns the functions of an outbox over memory, which they borrow. */
 static inline struct outbox outbox_memory(struct outbox_memory *memory)
 {
     return (struct outbox){.context = memory, .endpoints = memory_endpoints, .state = memory_state, .disable = memory_disable,
@@ -228,7 +228,7 @@ static inline struct outbox outbox_memory(struct outbox_memory *memory)
 }
 
 /* Appends the event to the queues of keys [n] at queued_us (UTC), under one number and id. data is a JSON value as text. Keys
- * that the outbox does not know are passed over. */
+ * that the outbox does not know are skipped. */
 static inline void outbox_memory_append(struct outbox_memory *memory, const struct event *event, int64_t queued_us,
                                         const char *data, const char *const *keys, size_t n)
 {
@@ -262,7 +262,7 @@ static struct {
 } memory_opened[MEMORY_OPENED];
 static size_t n_memory_opened;
 
-/* As webhooks_open(), with an outbox of its own that is in memory. */
+/* As webhooks_open(), with an outbox in memory that these webhooks own. */
 static inline int memory_open(struct webhooks **ret, const struct config_webhook *hooks, size_t n,
                               const struct webhook_options *options, webhook_log *log, void *log_arg, struct error *err)
 {
@@ -277,13 +277,13 @@ static inline int memory_open(struct webhooks **ret, const struct config_webhook
     return r;
 }
 
-/* Queues the event for every endpoint that takes it, as the store does. webhooks is by memory_open(). Any thread. */
+/* Queues the event for every endpoint that takes it, as the store does. webhooks: opened by memory_open(). Any thread. */
 static inline void memory_post(struct webhooks *webhooks, const struct event *event, const char *data)
 {
     struct webhook_state *states;
     const char *keys[MEMORY_QUEUES];
     size_t n, wanted = 0, i = n_memory_opened - 1;
-    while (memory_opened[i].webhooks != webhooks)       /* the latest: an address is used again */
+    while (memory_opened[i].webhooks != webhooks)       /* the latest, because an address may be used again */
         ck_assert_uint_gt(i--, 0);
     ck_assert_int_eq(webhooks_list(webhooks, event->camera, &states, &n), 0);
     ck_assert_uint_le(n, MEMORY_QUEUES);

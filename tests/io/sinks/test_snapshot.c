@@ -1,4 +1,4 @@
-/* io/sinks/snapshot: what an alert's events carry of its snapshot, and that the sender adds it anew for each attempt, signed. */
+/* io/sinks/snapshot: the snapshot in an alert's events. The sender adds it anew for each attempt, and signs it. */
 #include <errno.h>
 
 #include "io/sinks/snapshot.h"
@@ -45,7 +45,7 @@ static char *add(const char *body, enum config_snapshot wanted, size_t most, con
     return text;
 }
 
-/* The member, of a body that is otherwise the same to the letter. */
+/* Returns the member that holds the snapshot. Checks that the rest of the body is the same to the letter. */
 static json_t *member(const char *body, enum config_snapshot wanted, size_t most, const char *public_url)
 {
     size_t size;
@@ -95,7 +95,7 @@ START_TEST(in_line)
     ck_assert_int_eq(json_integer_value(json_object_get(snapshot, "bytes")), JPEG_SIZE);
     gnutls_datum_t raw, text = {(unsigned char *)(uintptr_t)text_of(snapshot, "base64"),
                                 (unsigned)strlen(text_of(snapshot, "base64"))};
-    ck_assert_uint_eq(text.size, (JPEG_SIZE + 2) / 3 * 4);              /* no line breaks */
+    ck_assert_uint_eq(text.size, (JPEG_SIZE + 2) / 3 * 4);              /* base64 without line breaks */
     ck_assert_int_eq(gnutls_base64_decode2(&text, &raw), 0);
     ck_assert_uint_eq(raw.size, JPEG_SIZE);
     for (int i = 0; i < JPEG_SIZE; i++)
@@ -154,7 +154,7 @@ static struct reply refuse_first(struct receiver *receiver, size_t i)
     return (struct reply){.status = i == 0 ? 500 : 200};
 }
 
-/* The first attempt carries the picture; by the second it is gone, and the event is delivered all the same. */
+/* The first attempt carries the picture. By the second it is deleted, and the event is delivered all the same. */
 START_TEST(each_attempt_is_made_anew)
 {
     struct receiver receiver;

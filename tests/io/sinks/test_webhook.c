@@ -1,4 +1,4 @@
-/* Webhooks, one attempt: against a receiver that verifies, redirects, floods, has no certificate or is not there. */
+/* One attempt of a webhook: the receiver verifies it, redirects it, floods, has no trusted certificate or is not there. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
@@ -115,7 +115,7 @@ START_TEST(long_answer)
 }
 END_TEST
 
-/* A key and a self-signed certificate for 127.0.0.1; the caller frees both with gnutls_free(). */
+/* Makes a key and a self-signed certificate for 127.0.0.1. The caller frees both with gnutls_free(). */
 static void self_signed(gnutls_datum_t *key, gnutls_datum_t *certificate)
 {
     gnutls_x509_privkey_t private;

@@ -1,5 +1,5 @@
 /* Webhooks over an outbox that outlives the sender, as one on disk does. A later run finds attempts, due times and disabled
- * endpoints. Also: dead letters that are tried again; an outbox that fails; a clock that is set. */
+ * endpoints again. Also: dead letters that are tried again, an outbox that fails, a clock that is set. */
 #include <check.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -52,7 +52,7 @@ static int dead(void *context, const char *key, uint64_t seq, unsigned attempts,
 static struct outbox box;
 static struct receiver receiver;
 static struct config_webhook hook;
-static _Atomic int64_t wall_ahead_us;   /* of the real clock */
+static _Atomic int64_t wall_ahead_us;   /* how far the test's clock is ahead of the real one */
 static atomic_int status;
 
 static struct reply answer_status(struct receiver *r, size_t i)
@@ -99,7 +99,7 @@ static struct webhooks *open_one(void)
     return open_with(&hook, 1, &options);
 }
 
-/* Adds an entry as the keeper of an outbox does. */
+/* Adds an entry, as the daemon's store does. */
 static void add(struct webhooks *webhooks, int number)
 {
     char data[64];
@@ -122,7 +122,7 @@ START_TEST(a_later_run_goes_on)
     ck_assert(has_logged("5 events were not delivered before the end and wait for the next start"));
 
     webhooks = open_one();
-    AWAIT(state_of(webhooks, 0).attempts > attempts);           /* counts on */
+    AWAIT(state_of(webhooks, 0).attempts > attempts);           /* attempts are counted on */
     atomic_store(&status, 200);
     AWAIT(stats_of(webhooks).delivered == 5);
     webhooks_close(webhooks, 0);
@@ -153,7 +153,7 @@ START_TEST(a_due_time_holds_over_a_restart)
 }
 END_TEST
 
-/* The clock was wrong in the earlier run, or is now: nobody waits for years. */
+/* The clock was wrong in the earlier run, or is wrong now. The sender waits for an hour at most. */
 START_TEST(a_due_time_is_bounded)
 {
     leave_due(INT64_C(6) * 365 * 86400 * 1000000);
@@ -167,7 +167,7 @@ START_TEST(a_due_time_is_bounded)
 }
 END_TEST
 
-/* A clock that goes forward by years while events wait makes none of them too old, nor does one that goes back. */
+/* The clock goes forward by years, then back, while events wait. That makes no event too old. */
 START_TEST(a_clock_that_is_set_loses_nothing)
 {
     static const int64_t steps_us[] = {INT64_C(5) * 365 * 86400 * 1000000, INT64_C(-5) * 365 * 86400 * 1000000};
@@ -190,7 +190,8 @@ START_TEST(a_clock_that_is_set_loses_nothing)
 }
 END_TEST
 
-/* Also where the run began long ago: the event that waited has give_up_h again, or an hour if that is shorter. */
+/* The clock goes forward after the run has lasted longer than give_up_h. The event that waited still gets give_up_h, or an hour
+ * if that is shorter. */
 START_TEST(a_step_of_the_clock_gives_time)
 {
     hook.give_up_h = 3.0 / 3600;
@@ -209,7 +210,7 @@ START_TEST(a_step_of_the_clock_gives_time)
 }
 END_TEST
 
-/* A poisonous event does not block the queue for ever where the clock was set back. */
+/* An event that is always refused does not block the queue for ever, even if the clock was set back. */
 START_TEST(age_counts_though_the_clock_was_set_back)
 {
     hook.give_up_h = 0.3 / 3600;
@@ -241,7 +242,7 @@ START_TEST(disabled_over_a_restart)
     ck_assert_uint_eq(count(&receiver), 1);
     webhooks_close(webhooks, 0);
 
-    hook = hook_to(&receiver, "/another");              /* a name may get another URL between two runs */
+    hook = hook_to(&receiver, "/another");              /* the endpoint got another URL between two runs */
     hook.name = (char *)(uintptr_t)"yard";
     webhooks = open_one();
     AWAIT(stats_of(webhooks).delivered == 2);
@@ -295,7 +296,7 @@ START_TEST(an_outbox_that_cannot_note_a_delivery)
 }
 END_TEST
 
-/* It is asked again. What it cannot note of a failure, the sender knows itself. */
+/* The sender asks an outbox that fails again. A failed attempt that the outbox cannot note counts all the same. */
 START_TEST(an_outbox_that_fails_otherwise)
 {
     atomic_store(&failing, CALL_NEXT | CALL_ENDPOINTS);

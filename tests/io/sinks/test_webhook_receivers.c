@@ -1,5 +1,5 @@
-/* Webhooks against receivers that are not well: down, flapping, slow, 500, 429 and 503 with Retry-After, 410. Order and ids hold.
- * And what an endpoint's configuration asks for: cameras, a limit per minute, two secrets. */
+/* Webhooks against receivers that are not well: down, flapping, slow, 500, 429 and 503 with Retry-After, 410. Events keep their
+ * order and ids. Also the settings of an endpoint: cameras, a limit per minute, two secrets. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
@@ -19,7 +19,7 @@ static void post_all(struct webhooks *webhooks)
         post(webhooks, i);
 }
 
-/* Nobody listens at first. */
+/* At first no receiver listens. */
 START_TEST(down)
 {
     struct receiver receiver;
@@ -77,7 +77,7 @@ static struct reply slowly(struct receiver *receiver, size_t i)
     return i % 4 == 0 ? (struct reply){.status = 0, .then = 500} : (struct reply){.status = 200};
 }
 
-/* Each answer takes a while, and each fourth does not come in time. */
+/* Each answer takes a while. Each fourth comes too late. */
 START_TEST(slow)
 {
     struct receiver receiver;
@@ -116,7 +116,7 @@ START_TEST(status_500)
 }
 END_TEST
 
-/* The wait that each Retry-After gives, by what is logged. The date lies 100 s ahead, at the most. */
+/* The wait that each Retry-After gives, read from the log. The date lies at most 100 s ahead. */
 static const char *retry_after;
 static int retry_status;
 
@@ -196,7 +196,7 @@ static struct reply say_gone(struct receiver *receiver, size_t i)
 
 static char disabled_key[OUTBOX_KEY_SIZE], disabled_reason[OUTBOX_CAUSE_SIZE];
 
-/* As the daemon does: the other endpoints are told. */
+/* Tells the other endpoints, as the daemon does. */
 static void on_disabled(void *arg, const char *key, const char *reason)
 {
     struct webhooks **webhooks = arg;
@@ -205,7 +205,8 @@ static void on_disabled(void *arg, const char *key, const char *reason)
     memory_post(*webhooks, &(struct event){.type = EVENT_WEBHOOK_DISABLED, .webhook = key}, "{\"n\":99}");
 }
 
-/* Nothing is sent after a 410, and its entries wait; the other endpoints are told; enabled again, it goes on where it was. */
+/* After a 410 nothing is sent to the endpoint, its entries wait, and the other endpoints are told. Once it is enabled again, it
+ * goes on where it was. */
 START_TEST(status_410)
 {
     struct receiver receiver, other;
@@ -232,10 +233,10 @@ START_TEST(status_410)
     ck_assert_str_eq(state.disabled_reason, disabled_reason);
     ck_assert_uint_eq(state.queued, EVENTS - 2);
     ck_assert_uint_eq(stats_of(webhooks).disabled, 1);
-    post(webhooks, EVENTS);                                     /* waits, too */
+    post(webhooks, EVENTS);                                     /* this event waits, too */
     nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     ck_assert_uint_eq(count(&receiver), 3);
-    AWAIT(webhooks_deadline_us(webhooks) > now_us() + 20000000);        /* it sleeps */
+    AWAIT(webhooks_deadline_us(webhooks) > now_us() + 20000000);        /* the sender sleeps */
 
     ck_assert_int_eq(webhooks_enable(webhooks, "nobody"), -ENOENT);
     gone = false;
@@ -243,7 +244,7 @@ START_TEST(status_410)
     ck_assert_int_eq(state_of(webhooks, 0).disabled_us, 0);
     ck_assert_uint_eq(stats_of(webhooks).disabled, 0);
     AWAIT(stats_of(webhooks).delivered == EVENTS + 2);
-    ck_assert_int_eq(webhooks_enable(webhooks, "yard"), 0);     /* it is enabled: nothing happens */
+    ck_assert_int_eq(webhooks_enable(webhooks, "yard"), 0);     /* it is enabled already: nothing happens */
     webhooks_close(webhooks, 0);
     ck_assert_int_eq(check_order(&receiver), EVENTS + 1);
     ck_assert(has_logged("webhook yard: disabled, because it answered 410"));
@@ -253,7 +254,7 @@ START_TEST(status_410)
 }
 END_TEST
 
-/* A reload that changes the endpoint enables it; one that leaves it as it is does not. */
+/* A reload that changes the endpoint enables it. A reload that leaves it as it is does not. */
 START_TEST(a_changed_endpoint_is_enabled)
 {
     struct receiver receiver;
@@ -282,7 +283,7 @@ START_TEST(a_changed_endpoint_is_enabled)
 }
 END_TEST
 
-/* What waits at a disabled endpoint becomes a dead letter by its age alone. */
+/* Events that wait for a disabled endpoint become dead letters when they are too old. */
 START_TEST(a_disabled_endpoint_gives_up)
 {
     struct receiver receiver;
@@ -311,13 +312,13 @@ START_TEST(a_disabled_endpoint_gives_up)
 }
 END_TEST
 
-/* A 410 disables the endpoint also where the event is too old by then. */
+/* A 410 disables the endpoint even if the event is too old by then. */
 START_TEST(gone_and_too_old)
 {
     struct receiver receiver;
     gone = true;
     receiver_open(&receiver, say_gone);
-    receiver.n = 2;                                             /* say_gone() takes the first two */
+    receiver.n = 2;                                             /* say_gone() accepts only the first two */
     struct config_webhook hook = hook_to(&receiver, "/");
     hook.give_up_h = 0;
     struct webhooks *webhooks = open_with(&hook, 1, &fast);
@@ -342,7 +343,7 @@ START_TEST(a_limit_delays)
     int64_t before = now_us();
     post_all(webhooks);
     AWAIT(stats_of(webhooks).delivered == EVENTS);
-    ck_assert_int_ge(now_us() - before, 400000 * 2);            /* 5, 5, 2 */
+    ck_assert_int_ge(now_us() - before, 400000 * 2);            /* 5, then 5, then 2 events */
     ck_assert_uint_eq(stats_of(webhooks).dropped, 0);
     webhooks_close(webhooks, 0);
     ck_assert_int_eq(check_order(&receiver), EVENTS);
@@ -408,7 +409,7 @@ START_TEST(cameras_are_filtered)
 }
 END_TEST
 
-/* The delay counts from when the event happened. */
+/* The delay counts from the time of the event. */
 START_TEST(delays_are_counted)
 {
     struct receiver receiver;

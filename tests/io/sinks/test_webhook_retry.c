@@ -1,4 +1,4 @@
-/* Webhooks over many attempts: back-off, order, a receiver that hangs, and the end. */
+/* Webhooks over many attempts: back-off, order, a receiver that hangs, and closing. */
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ START_TEST(backoff)
             low = wait < low ? wait : low;
             high = wait > high ? wait : high;
         }
-        /* Chance fails this once in 10^22 runs. */
+        /* By chance this fails once in 10^22 runs. */
         ck_assert_msg(low >= 0 && low < ceiling / 20 && high < ceiling && high > ceiling - ceiling / 20,
                       "after %u: %lld to %lld", failures, (long long)low, (long long)high);
     }
@@ -93,7 +93,7 @@ static struct reply hang(struct receiver *receiver, size_t i)
     return (struct reply){.status = 0, .then = 200};
 }
 
-/* A receiver that never answers delays no other. It is tried again after the time-out, and closing does not wait for it. */
+/* A receiver that never answers delays no other endpoint. It is tried again after the time-out. Closing does not wait for it. */
 START_TEST(hangs)
 {
     struct receiver dead, alive;
@@ -152,7 +152,7 @@ static struct reply later(struct receiver *receiver, size_t i)
     return (struct reply){.status = 503, .retry_after = "3000"};
 }
 
-/* Retry-After is obeyed. Its events are not due, and closing does not wait for them. */
+/* Retry-After is obeyed. Until then events are not due, and closing does not wait for them. */
 START_TEST(retry_after)
 {
     struct receiver receiver;

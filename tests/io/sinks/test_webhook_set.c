@@ -1,4 +1,4 @@
-/* Webhooks, change of endpoints while events wait. Equal endpoints go on untouched, and endpoints with the same key keep their
+/* Endpoints of webhooks change while events wait. Equal endpoints go on untouched, and endpoints with the same key keep their
  * queues. Events of removed endpoints are counted. */
 #include <arpa/inet.h>
 #include <check.h>
@@ -163,7 +163,7 @@ static void post(struct webhooks *webhooks, int number)
     memory_post(webhooks, &(struct event){.type = EVENT_CAMERA_LOST, .camera = "gate"}, data);
 }
 
-/* The counts of the name with that number. */
+/* Returns the counts of the endpoint with that number. */
 static struct webhook_stats stats_of(struct webhooks *webhooks, size_t number)
 {
     struct webhook_stats *by_name, one;
@@ -186,7 +186,7 @@ START_TEST(events_go_to_the_new_endpoints)
 {
     struct config_webhook hooks[2] = {hook_to(0), hook_to(1)};
     struct webhooks *webhooks = open_to(NULL, 0);
-    post(webhooks, 0);                                  /* to nobody */
+    post(webhooks, 0);                                  /* there is no endpoint */
     set(webhooks, hooks, 1);
     post(webhooks, 1);
     wait_seen(0, 1);
@@ -253,7 +253,7 @@ START_TEST(an_endpoint_of_the_same_url_takes_the_queue_over)
         ck_assert(receivers[0].is_signed[1 + i]);
     }
     ck_assert(!receivers[0].is_signed[0]);
-    ck_assert_str_eq(receivers[0].ids[0], receivers[0].ids[1]);         /* sent again, as the same event */
+    ck_assert_str_eq(receivers[0].ids[0], receivers[0].ids[1]);         /* it was sent again under the same id */
 }
 END_TEST
 
@@ -272,7 +272,7 @@ START_TEST(events_of_a_gone_endpoint_are_counted)
 }
 END_TEST
 
-/* The name is the configuration's, or the URL without its user, password and path. Its counts outlive the endpoint. */
+/* An endpoint's name is that of the configuration, or its URL without user, password and path. Its counts outlive it. */
 START_TEST(counts_are_by_name)
 {
     struct config_webhook hooks[2] = {hook_to(0), hook_to(1)};
@@ -294,7 +294,7 @@ START_TEST(counts_are_by_name)
     ck_assert_uint_eq(stats_of(webhooks, 0).failed_attempts + stats_of(webhooks, 0).queued, 0);
     ck_assert_uint_eq(stats_of(webhooks, 1).delivered, 0);
     ck_assert_uint_eq(stats_of(webhooks, 1).queued, 1);
-    set(webhooks, hooks, 1);                            /* the second one is gone, and its event with it */
+    set(webhooks, hooks, 1);                            /* the second endpoint is removed, and its event with it */
     ck_assert_uint_eq(stats_of(webhooks, 1).dropped, 1);
     ck_assert_uint_eq(stats_of(webhooks, 0).dropped + stats_of(webhooks, 1).queued, 0);
     hooks[1] = hook_to(1);                              /* another endpoint of the same name */
@@ -344,7 +344,7 @@ START_TEST(a_forgotten_change_changes_nothing)
 }
 END_TEST
 
-/* Every event reaches an endpoint with the same URL, whatever else of it changes. */
+/* Every event reaches an endpoint whose URL stays the same, whatever else changes. */
 START_TEST(many_changes_lose_nothing)
 {
     enum { EVENTS = 40 };

@@ -1,4 +1,4 @@
-/* The test event of `memaed check --connect`: against receivers that take it, refuse it, are silent or are not there. */
+/* The test event of `memaed check --connect`, for receivers that accept it, refuse it, are silent or are not there. */
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@ START_TEST(each_answer_is_told)
     struct config_webhook hooks[4] = {hook_to(&receiver, "/well"), hook_to(&receiver, "/ill"), hook_to(&receiver, "/moved"),
                                       {.url = "http://user:hunter2@127.0.0.1:1/hunter2", .timeout_s = 5}};
     hooks[0].name = "ops";
-    hooks[0].filter.types = 0;            /* the test event is not asked for */
+    hooks[0].filter.types = 0;            /* it is sent even if no type is asked for */
     struct webhook_answer answers[4];
     struct error err;
     ck_assert_int_eq(webhook_test(answers, hooks, 4, time_us, -1, &err), 0);
@@ -40,7 +40,7 @@ START_TEST(each_answer_is_told)
     for (int i = 0; i < 4; i++)
         ck_assert_ptr_null(strstr(answers[i].cause, "hunter2"));
 
-    /* Each got it once, although it failed; it is signed, and says that it is a test. */
+    /* Each receiver got it once, even if that failed. It is signed, and says that it is a test. */
     ck_assert_uint_eq(receiver.n, 3);
     for (size_t i = 0; i < 3; i++) {
         const struct received *r = &receiver.received[i];

@@ -1,5 +1,5 @@
-/* Shared by the tests of webhooks: a receiver on loopback that answers by a script, and a sender with short back-offs and a
- * log that can be searched. Include it once in a test program. */
+/* Shared parts of the tests of webhooks: a receiver on loopback that answers by a script, and a sender with short back-offs and
+ * a log that can be searched. Include it once in a test program. */
 #ifndef MEMAED_TESTS_IO_SINKS_WEBHOOK_FIXTURE_H
 #define MEMAED_TESTS_IO_SINKS_WEBHOOK_FIXTURE_H
 
@@ -37,7 +37,7 @@ struct received {
     size_t size;
 };
 
-/* The answer to a request. status 0: none until let_go(), then one with the status `then`. size: bytes of its body. */
+/* The answer to a request. status 0: no answer until let_go(), then one with the status `then`. size: bytes of the body. */
 struct reply {
     int status, then;
     const char *location, *retry_after;
@@ -53,7 +53,7 @@ struct receiver {
     struct received received[RECEIVED_MAX];
     size_t n;
     bool let_go;
-    size_t flooded;                     /* bytes that were sent of long answers */
+    size_t flooded;                     /* bytes of long answers that were sent */
 };
 
 static inline enum MHD_Result answer(struct MHD_Connection *connection, struct receiver *receiver,
@@ -312,7 +312,7 @@ static inline struct webhook_stats stats_of(struct webhooks *webhooks)
     return sum;
 }
 
-/* Waits, because the sender counts a moment after the receiver has answered. */
+/* Waits until the condition holds: the sender counts a moment after the receiver has answered. */
 #define AWAIT(condition) do { \
         int64_t until = now_us() + PATIENCE_S * INT64_C(1000000); \
         while (!(condition)) { \
@@ -357,7 +357,7 @@ static inline int number_of(const struct received *r)
     return n;
 }
 
-/* The events came in order: each is the one before, under the same id, or the next, under another. Returns how many. */
+/* Checks the order: each delivery repeats the event before, with its id, or is the next event. Returns how many events came. */
 static inline int check_order(struct receiver *receiver)
 {
     int last = -1;
@@ -385,7 +385,7 @@ static inline struct webhook_state state_of(struct webhooks *webhooks, size_t i)
     return one;
 }
 
-/* Runs the tests in forks. The status of the program. */
+/* Runs the tests in forks. Returns the exit status of the program. */
 static inline int webhook_run(const char *name, TCase *tests)
 {
     Suite *suite = suite_create(name);

@@ -1,4 +1,4 @@
-/* For the tests of pacing and timing: random time stamps from a seed that is printed, and pacing of a file by them. */
+/* For the tests of pacing and timing: random time stamps, whose seed is printed, and the pacing of a file by them. */
 #ifndef MEMAED_TESTS_IO_VIDEO_JITTERING_H
 #define MEMAED_TESTS_IO_VIDEO_JITTERING_H
 
@@ -18,7 +18,7 @@ static void set_seed(void)
     srandom((unsigned)seed);
 }
 
-/* Returns a case of that name, each test of which begins with the seed of the environment variable SEED, or of the clock. */
+/* Returns a case of that name. Each test of it begins with the seed in the environment variable SEED, or else of the clock. */
 static inline TCase *seeded_case(const char *name)
 {
     seed = getenv("SEED") ? strtoul(getenv("SEED"), NULL, 10) : (unsigned long)time(NULL);

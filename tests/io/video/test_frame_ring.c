@@ -1,4 +1,4 @@
-/* The ring gives the windows of the definition, its counts add up, and nobody overwrites pixels that are held. */
+/* The ring gives the windows that its header defines. Its counts add up. Pixels that a reader holds are not overwritten. */
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -42,7 +42,7 @@ static struct frame_ring *open_ring(int length, int stride, int backlog, int rea
     return ring;
 }
 
-/* Pictures lie in the caller's memory where that is given, all of them and nothing else. */
+/* If the caller gives memory, all pictures lie in it, and nothing else does. */
 START_TEST(memory_is_the_callers)
 {
     struct frame_ring_options options = {.frame_size = 8, .length = 3, .stride = 1, .backlog = 2, .readers = 1};
@@ -117,7 +117,7 @@ START_TEST(no_window_spans_a_break)
     struct frame_ring *ring = open_ring(4, 2, 8, 1);
     struct frame_ring_window window;
     for (int i = 0; i < 7; i++)
-        publish(ring, i);               /* windows 0 and 1 due, frame 6 of window 2 and 3 */
+        publish(ring, i);               /* windows 0 and 1 are due; 2 and 3 have begun */
     frame_ring_break(ring);
     frame_ring_break(ring);
     for (int i = 7; i < 12; i++)
@@ -163,7 +163,7 @@ START_TEST(the_oldest_gives_way)
 }
 END_TEST
 
-/* All that was published so far, and the windows and counts that the header promises for it. */
+/* The frames published so far, with the windows and counts that the header promises for them. */
 struct oracle {
     int length, stride, capacity;
     int n, broken_at;                   /* frames published; the first one after the last break */

@@ -1,4 +1,4 @@
-/* Pictures become gray as FFmpeg's own scaler makes them. Full-range gray of the output's size stays bit for bit. */
+/* Pictures become gray as by FFmpeg's own scaler. Full-range gray of the output's size stays the same, bit for bit. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ START_TEST(other_pictures_as_ffmpeg_turns_them)
 }
 END_TEST
 
-/* Black in limited and in full range, at the same size and at another. */
+/* Black and dark gray, in limited and in full range, at the same size and at another. */
 START_TEST(honours_the_range)
 {
     static const char *const ranges[] = {"-color_range tv", "", "-color_range pc"};
@@ -156,7 +156,7 @@ static void peek(const char *name, int *width, int *height)
     source_close(source);
 }
 
-/* Every turn and mirror of a display matrix is as FFmpeg's own tools show it. */
+/* Pictures are turned and mirrored by a display matrix as FFmpeg's own tools do. */
 START_TEST(pictures_are_turned_as_a_viewer_shows_them)
 {
     static const int turns[8][4] = {{1, 0, 0, 1}, {0, 1, -1, 0}, {-1, 0, 0, -1}, {0, -1, 1, 0},
@@ -177,7 +177,7 @@ START_TEST(pictures_are_turned_as_a_viewer_shows_them)
 }
 END_TEST
 
-/* A display orientation in the stream itself. */
+/* The stream itself holds a display orientation. */
 START_TEST(pictures_that_say_how_they_are_turned)
 {
     clips_ffmpeg("-f lavfi -i testsrc2=s=96x64:r=10:d=0.3 -c:v libx264 -bsf:v h264_metadata=display_orientation=insert:rotate=90 "

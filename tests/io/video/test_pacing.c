@@ -5,7 +5,7 @@
 
 struct run {
     int frames, picked, gaps;
-    int index[4096];            /* of the frames picked */
+    int index[4096];            /* of the picked frames */
     int64_t out_us[4096];
 };
 
@@ -236,7 +236,7 @@ START_TEST(a_break_is_told_once)
     bool gap;
     int64_t out;
     pacing_init(&pacing, 5, 10);
-    pacing_break(&pacing, SOURCE_BREAK_LOST);              /* nothing breaks before the first picture */
+    pacing_break(&pacing, SOURCE_BREAK_LOST);              /* a break before the first picture is none */
     ck_assert(next(&pacing, 0, &out, &gap));
     ck_assert(!gap);
     pacing_break(&pacing, SOURCE_BREAK_LOST);
@@ -248,7 +248,7 @@ START_TEST(a_break_is_told_once)
 }
 END_TEST
 
-/* A slow source gives no endless row of gaps: slow from the start, slower than its container says, or slowing down. */
+/* A source that is slow from the start, slower than its container says, or that slows down gives no endless row of gaps. */
 START_TEST(slow_sources)
 {
     struct pacing pacing;

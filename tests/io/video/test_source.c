@@ -35,7 +35,7 @@ START_TEST(picks_by_time)
 }
 END_TEST
 
-/* Where the codec allows it, pictures between the picked ones are not decoded, and the picked ones stay the same. */
+/* If the codec allows it, pictures between the picked ones are not decoded. The picked ones stay the same. */
 START_TEST(decodes_what_is_needed)
 {
     enum { N = 150, SIZE = 32 * 24 };
@@ -127,7 +127,7 @@ END_TEST
 
 /* ---- images ---------------------------------------------------------------------------------------------------------- */
 
-/* source_peek() tells the size before the first picture is read, and changes nothing in the pictures that are read. */
+/* source_peek() tells the size before the first picture is read. The pictures that are read then are the same. */
 START_TEST(tells_the_size_first)
 {
     mkdir(clip_path("peeked"), 0700);
@@ -154,7 +154,7 @@ START_TEST(tells_the_size_first)
         for (int k = 0; k < 20; k++)
             ck_assert_int_eq(level(k), k);
     }
-    /* The end stays the end, of a source without a picture and of one that was read. */
+    /* After its end a source gives the same result again, with or without a picture before. */
     struct source *source;
     struct error err = {0}, again = {0};
     int width = 7, height = 7;
@@ -179,7 +179,7 @@ START_TEST(folders_of_images)
     mkdir(clip_path("images"), 0700);
     clip_levels("images.nut", 10, 32, 24, 10, "");
     clips_ffmpeg("-i @/images.nut -start_number 0 @/images/%%03d.png");
-    ck_assert_int_eq(rename(clip_path("images/009.png"), clip_path("images/x%03d:9.png")), 0);  /* no pattern, no URL */
+    ck_assert_int_eq(rename(clip_path("images/009.png"), clip_path("images/x%03d:9.png")), 0);  /* it is no pattern, no URL */
     clips_ffmpeg("-f lavfi -i color=gray:s=64x48 -frames:v 1 @/images/000a.jpg");
     clip_write("images/readme.txt", "text", 4);
     clip_write("images/.hidden.png", "text", 4);

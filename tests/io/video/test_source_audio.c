@@ -18,8 +18,8 @@
 #define AUDIO "m=audio 0 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=control:audio\r\n"
 
 struct script {
-    const char *describe;       /* the answer to it; NULL: the description */
-    const char *media;          /* what the description tells */
+    const char *describe;       /* the answer to DESCRIBE; NULL: the description */
+    const char *media;          /* the streams in the description */
     const char *video, *audio;  /* the answers to SETUP; NULL: success */
 };
 
@@ -30,7 +30,7 @@ struct server {
     pthread_t thread;
 };
 
-/* Writes the answer to a request. false: the connection ends. */
+/* Writes the answer to a request. Returns false to end the connection. */
 static bool answer(struct server *server, const char *request, char *ret, size_t size)
 {
     const char *refusal = NULL, *cseq = strstr(request, "CSeq:");

@@ -1,4 +1,4 @@
-/* Sources that are no video, or cut short, or damaged: errors name their cause, and damaged pictures are flagged. */
+/* Sources may be no video, cut short or damaged. Errors name their cause, and damaged pictures are flagged. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -72,7 +72,7 @@ START_TEST(tiny_video_and_odd_names)
 }
 END_TEST
 
-/* A file cut anywhere gives a clear error or a clean end. A picture that is not flagged is the one of the whole file. */
+/* A file that is cut at any byte gives a clear error or a clean end. A picture without a flag equals that of the whole file. */
 START_TEST(files_cut_short)
 {
     static const struct {
@@ -120,7 +120,7 @@ START_TEST(files_cut_short)
                                   "%s cut at %zu of %zu: frame %d of %d, %d before", files[i].name, cut, size, k, all.n, (int)at);
                 }
         }
-        if (strcmp(files[i].name, "cut.mp4") != 0)      /* its index is at the end */
+        if (strcmp(files[i].name, "cut.mp4") != 0)      /* MP4 has its index at the end */
             ck_assert_int_gt(shortened, 5);
         free(data);
         free(whole);
@@ -130,7 +130,7 @@ END_TEST
 
 START_TEST(damage_is_flagged_until_the_next_key_frame)
 {
-    /* Key frames are 0, 20 and 40. Bytes are spoilt at places all over the middle of the file. */
+    /* Key frames are 0, 20 and 40. Bytes are damaged all over the middle of the file. */
     clips_ffmpeg("-f lavfi -i testsrc2=s=128x96:r=10:d=6 -c:v libx264 -g 20 -bf 0 -sc_threshold 0 -pix_fmt yuv420p @/whole.h264");
     clips_ffmpeg("-r 10 -i @/whole.h264 -c copy @/whole.avi");
     size_t size;

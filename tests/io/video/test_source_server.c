@@ -1,5 +1,4 @@
-/* A server is dead, or silent, or refuses, or ends early: opening and reading end in time, with the cause. A stop ends
- * both. */
+/* If a server is dead, silent, refuses or ends early, opening and reading end in time, with the cause. A stop ends both. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
@@ -213,8 +212,8 @@ START_TEST(http_reads_to_the_end_or_stalls)
     ck_assert_ptr_null(strstr(all.err.text, "hunter2"));
     server_close(&server);
 
-    /* The same where FFmpeg's parser still holds packets. It gives them out once the time-out has passed, as it does at an
-     * end, and no tap sees them: they may be cut. */
+    /* The same while FFmpeg's parser still holds packets. It gives them out once the time-out has passed, as at an end. They may
+     * be cut, so no tap sees them. */
     clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=20 -c:v mpeg2video @/http.ts");
     size_t ts_size;
     uint8_t *ts = clip_read("http.ts", &ts_size);

@@ -28,7 +28,7 @@ static struct seen {
     struct source_frame info[MAX_FRAMES];
 } seen;
 
-/* Returns a sum over the first plane, which every pixel format has. */
+/* Returns the sum of the first plane, which every pixel format has. */
 static uint32_t sum_of_frame(const AVFrame *frame)
 {
     uint32_t sum = 1;
@@ -59,7 +59,7 @@ static void see_packet(void *arg, const AVPacket *packet)
 {
     ck_assert_ptr_eq(arg, &seen);
     ck_assert_int_lt(seen.packets, MAX_FRAMES);
-    ck_assert_ptr_nonnull(packet->buf);                 /* it can be kept without a copy */
+    ck_assert_ptr_nonnull(packet->buf);                 /* the packet can be kept without a copy */
     seen.packet_sum[seen.packets] = sum_of_packet(packet);
     seen.packet[seen.packets++] = av_packet_clone(packet);
 }
@@ -102,7 +102,7 @@ static struct source_options tapped(double fps)
     return options;
 }
 
-/* The frames seen are those returned, in order, with the same times and flags. */
+/* Checks that the frames seen are those returned, in order, with the same times and flags. */
 static void check_frames(void)
 {
     ck_assert_int_eq(seen.frames, all.n);
@@ -159,8 +159,8 @@ static int check_packets(const char *path)
 
 static const struct {
     const char *name, *options;
-    int keys;                   /* of 50 packets */
-    bool less;                  /* at a low rate not all of them are decoded */
+    int keys;                   /* key frames of 50 packets */
+    bool less;                  /* at a low rate not all packets are decoded */
 } clips[] = {
     {"sound.mkv", "-f lavfi -i sine=d=5 -c:v libx264 -g 10 -bf 2 -x264-params scenecut=0:b-pyramid=none -c:a pcm_s16le", 5,
      true},
@@ -263,8 +263,8 @@ START_TEST(sees_the_colour)
 }
 END_TEST
 
-/* A tap that keeps all it sees: pictures, times, flags and counts are the same as without, at any rate and number of
- * threads. */
+/* With a tap that keeps all that it sees, pictures, times, flags and counts are the same as without, at any rate and number
+ * of threads. */
 START_TEST(a_tap_changes_nothing)
 {
     static const double rates[] = {0, 2, 7};
@@ -307,7 +307,7 @@ START_TEST(is_told_each_stream)
     clip_levels("told.mkv", 5, 32, 24, 10, "");
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(source_open(&source, clip_path("told.mkv"), &options, &err), 0);
-        ck_assert(seen.streams == i + 1 && seen.packets == 5 * i);      /* told at the end of opening, before any packet */
+        ck_assert(seen.streams == i + 1 && seen.packets == 5 * i);      /* it is told in opening, before any packet */
         read_on(source, &options);
         source_close(source);
         ck_assert(seen.streams == i + 1 && seen.packets == 5 * (i + 1) && seen.frames == 5 * (i + 1));
@@ -360,7 +360,7 @@ START_TEST(a_peeked_picture_is_seen_when_it_is_read)
 }
 END_TEST
 
-/* A tap may have any of its functions. */
+/* A tap may leave out any of its functions. */
 START_TEST(a_tap_need_not_see_all)
 {
     clip_levels("some.mkv", 5, 32, 24, 10, "");

@@ -1,4 +1,4 @@
-/* A URL tells whether a source is live and what its name is. FFmpeg's log lines come whole and redacted. */
+/* A source's URL says whether it is live, and gives its name. FFmpeg's log lines come whole and redacted. */
 #include <check.h>
 #include <errno.h>
 #include <libavutil/log.h>
@@ -180,10 +180,10 @@ START_TEST(where_a_source_may_be_sent_on)
         {"http://h/x", "http://0.0.0.0/x", false, false}, {"http://127.0.0.1/x", "http://localhost/x", true, false},
         {"http://127.0.0.1:1/x", "http://127.0.0.1:2/x", true, true}, {"rtsp://h/x", "rtsp://h@127.0.0.1/x", false, false},
         {"rtsp://h/x", "rtsp://h.evil/x", true, false},
-        /* FFmpeg needs no slashes before a host. */
+        /* For FFmpeg, a host needs no slashes before it. */
         {"rtsp://h/x", "rtsp:i/y", true, false}, {"rtsp://h/x", "rtsp:/i/y", true, false}, {"rtsp://h/x", "rtsp:h/y", true, true},
         {"http://h/x", "http:127.0.0.1/x", false, false}, {"rtsp://h/x", "rtsp:/localhost/y", false, false},
-        /* Without a host it connects to this machine. */
+        /* Without a host, FFmpeg connects to this machine. */
         {"rtsp://h/x", "rtsp:///y", false, false}, {"rtsp://h/x", "rtsp://:554/y", false, false},
         {"rtsp://h/x", "rtsp:", false, false},
         /* Other spellings of loopback. */
@@ -205,7 +205,7 @@ START_TEST(where_a_source_may_be_sent_on)
 }
 END_TEST
 
-/* FFmpeg decodes what stands before the host. redact() hides it. */
+/* FFmpeg decodes user and password before the host. redact() hides them. */
 START_TEST(urls_with_user_and_password)
 {
     static const struct { const char *url, *user, *password, *expected; } cases[] = {

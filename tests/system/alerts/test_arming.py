@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A camera's alerts are sent by its schedule, and by orders over REST that end by themselves. The camera is watched meanwhile."""
+"""A camera's schedule, and orders over REST that end by themselves, decide whether its alerts are sent. The camera is watched all
+the time."""
 import datetime
 import json
 import os
@@ -11,7 +12,7 @@ import harness  # noqa: E402
 
 
 def clock(minutes):
-    """Returns the UTC time in so many minutes as a schedule has it."""
+    """Returns the UTC time so many minutes from now, in the form of a schedule."""
     return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)).strftime("%H:%M")
 
 
@@ -38,7 +39,7 @@ class Arming(harness.Case):
         self.assertIsNone(states["night"]["by"])
         daemon.wait_camera("night", lambda c: c["windows_scored"] > 3)
 
-        cameras["night"]["armed"] = "always"                    # a reload arms it, and the camera runs on
+        cameras["night"]["armed"] = "always"                    # a reload arms the camera, which runs on
         before = daemon.camera("night")["frames"]
         with open(daemon.config, "w", encoding="utf-8") as f:
             json.dump({"state_dir": os.path.join(self.folder, "state"), "http": {"listen": "127.0.0.1:0"}, "time_zone": "UTC",

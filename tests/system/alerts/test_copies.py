@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Copies of clips in H.264, and clips with masks burned in. They are made on request, one at a time, playable by a browser,
-with nothing of what a privacy mask covers. Also: what becomes of them when the daemon is killed."""
+"""Copies of clips in H.264, and clips with masks burned in. Copies are made on request, one at a time, and a browser plays them.
+They show nothing that a privacy mask covers. Also: what becomes of them when the daemon is killed."""
 import glob
 import json
 import os
@@ -17,7 +17,7 @@ import harness  # noqa: E402
 from alerts.test_evidence import FPS, MASK, PATCH, count_lime  # noqa: E402
 
 EVENT = range(60, 90)
-# Pictures that libx265 puts between two others, at most.
+# The most pictures that libx265 reorders between two others.
 REORDERED = 4
 # A larger mask than the patch: cameras smear colours over a block of pixels.
 WIDE_MASK = [[0.74, 0.58], [1, 0.58], [1, 0.92], [0.74, 0.92]]
@@ -32,7 +32,7 @@ def probe(path, *what):
 
 class Copies(harness.Case):
     def footage(self, codec="hevc", seconds=20, key_distance=1, scale=""):
-        """Numbered frames with a lime patch, as a camera sends them."""
+        """Writes numbered frames with a lime patch, as a camera sends them."""
         x, y, width, height = PATCH
         counted.write_counted(self.path("gray.mkv"), seconds * FPS, [EVENT], FPS)
         options = {"hevc": ("libx265", "-x265-params", f"log-level=error:keyint={key_distance * FPS}"),
@@ -68,7 +68,7 @@ class Copies(harness.Case):
         return daemon.wait_event("evidence_written", timeout, kind=kind)
 
     def test_copy_of_hevc(self):
-        """A copy is got by URL, with ranges, and plays in a browser. Two requests make one copy. Database and REST know it."""
+        """A copy is served by URL, with ranges, and plays in a browser. Two requests make one copy. Database and REST know it."""
         daemon = self.start(self.footage())
         clip = self.written(daemon)
         self.assertEqual(clip["codec"], "hevc")
@@ -121,7 +121,7 @@ class Copies(harness.Case):
         return daemon, clip
 
     def check_files(self, expected):
-        """No file but an unmasked clip has a pixel of the patch."""
+        """Returns the number of lime pixels in each file. Only an unmasked clip may have any."""
         files = {os.path.basename(f): f for f in glob.glob(os.path.join(self.folder, "state", "**", "*"), recursive=True)
                  if os.path.isfile(f) and not os.path.basename(f).startswith("memaed.")}
         self.assertEqual(set(files), expected)
@@ -138,7 +138,7 @@ class Copies(harness.Case):
                 self.assertEqual(probe(path, "-show_entries", "stream=codec_name"), "h264")
                 counts, complaints = counted.read_counts(path)
                 self.assertNotIn("rror", complaints)
-                # Some of the last pictures would have been decoded later than others that are shown after them.
+                # Of the last pictures some are missing: they would have been decoded after pictures that are shown later.
                 whole = [c for c in counts if c < counts[-1] - REORDERED]
                 self.assertEqual(whole, list(range(counts[0], counts[0] + len(whole))))
                 self.assertGreater(len(whole), EVENT.stop - EVENT.start)
@@ -158,7 +158,7 @@ class Copies(harness.Case):
         self.assertEqual(set(lime.values()), {0}, lime)
 
     def test_killed_while_it_burns_masks(self):
-        """What a masked clip holds at a kill plays, and is masked."""
+        """At a kill, the part of a masked clip on disk plays, and is masked."""
         server = self.rtsp(self.footage("h264", 60), fps=FPS)
         daemon = self.start(server.url, {"masked_clips": True, "snapshots": False},
                             masks=[{"points": WIDE_MASK, "privacy": True}])
@@ -172,7 +172,7 @@ class Copies(harness.Case):
         self.assertEqual(set(self.check_files({"clip.mp4"}).values()), {0})
 
     def test_clips_are_off(self):
-        """A mask switches clips off, and the log says so; then there is nothing to copy. Both keys are a fault."""
+        """A mask switches clips off, and the log says so. Then there is nothing to copy. Both keys together are a fault."""
         daemon = self.start(self.footage("h264"), masks=[{"points": MASK, "privacy": True}])
         warned = [e["text"] for e in daemon.events("config_warning") if "have no clips" in e["text"]]
         self.assertEqual(len(warned), 1, daemon.log())
@@ -190,11 +190,11 @@ class Copies(harness.Case):
         self.assertIn("cameras.gate.evidence: expected masked_clips or unmasked_clips, got both", done.out + done.err)
 
     def test_killed_while_it_copies(self):
-        """No half file has the name of a copy; what is left goes, and the next request makes the copy."""
+        """No incomplete file has the name of a copy. Leftovers are deleted, and the next request makes the copy."""
         path = self.footage("h264", 30)
         daemon = self.start(path, {"max_clip_s": 3000})
         clip = self.written(daemon)
-        # A clip that takes long to copy, in place of the true one.
+        # In place of the true clip comes one that takes long to copy.
         large = os.path.join(self.folder_of(clip), "clip.mp4")
         harness.ffmpeg("-stream_loop", "20", "-i", path, "-vf", "scale=1280:-2", "-r", "50", "-c:v", "libx264", "-preset",
                        "ultrafast", self.path("large.mp4"))
@@ -211,7 +211,7 @@ class Copies(harness.Case):
         state = self.make(daemon, clip["alert"])
         self.assertEqual(state["state"], "ready", state)
         self.assertFalse(os.path.exists(hidden))
-        # An old one, which nobody writes, goes with the next look at the files.
+        # An old leftover, which no process writes, is deleted at the next look at the files.
         with open(hidden, "wb") as f:
             f.write(b"part")
         os.utime(hidden, (time.time() - 3600, time.time() - 3600))
@@ -223,7 +223,7 @@ class Copies(harness.Case):
         daemon.stop()
 
     def test_damaged_clip(self):
-        """A clip that cannot be copied: the state says why, nothing is left, and the request may come again."""
+        """If a clip cannot be copied, the state says why, nothing is left, and the request may be repeated."""
         daemon = self.start(self.footage("h264"))
         clip = self.written(daemon)
         path = os.path.join(self.folder, "state", clip["path"])

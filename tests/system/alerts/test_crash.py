@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Ten kills of tests/bench/crash.py: what anybody was told of is in the database, and what it holds is delivered. The clip of an
-alert that was open at a kill is evidence like any other."""
+"""Ten kills of tests/bench/crash.py: every alert that anybody was told of is in the database, and every event in it is delivered.
+The clip of an alert that was open at a kill is evidence like any other."""
 import glob
 import json
 import os
@@ -59,7 +59,7 @@ class Crash(harness.Case):
             self.assertEqual(served, f.read())
         daemon.stop()
 
-        daemon = self.daemon({"cameras": {"gate": camera}})          # nothing is left to take in
+        daemon = self.daemon({"cameras": {"gate": camera}})          # no file is left to adopt
         daemon.wait_event("alert_opened", 60)
         harness.wait_for("a look at the files", lambda: daemon.metric("memaed_evidence_files") >= 3, 60)
         self.assertEqual(daemon.events("evidence_adopted"), [])

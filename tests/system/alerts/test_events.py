@@ -73,7 +73,7 @@ class Events(harness.Case):
         return self.memaed.request(method, target, headers)
 
     def test_stream(self):
-        """Bodies are those of webhooks. A client that comes back misses nothing and gets nothing twice."""
+        """Bodies are the same as those of webhooks. A client that comes back misses nothing and gets nothing twice."""
         every, gate = Stream(self.memaed), Stream(self.memaed, "?camera=gate&type=alert.closed,alert.opened")
         self.assertEqual(harness.wait_for("the begin", lambda: every.blocks, 10)[0]["retry"], "3000")
         seen = every.wait(4)
@@ -104,7 +104,7 @@ class Events(harness.Case):
         self.assertEqual(ids[:n], whole[:n])
         harness.wait_for("streams in metrics", lambda: self.memaed.metric("memaed_event_streams") == 2, 10)
 
-        self.memaed.stop()                      # in time, though clients are connected
+        self.memaed.stop()                      # it stops in time, though clients are connected
         for stream in (every, again):
             harness.wait_for("the end of the stream", lambda s=stream: s.ended, 10)
 
@@ -112,7 +112,7 @@ class Events(harness.Case):
         self.memaed = self.daemon(open(self.memaed.config, encoding="utf-8").read())
 
     def stored(self):
-        """The numbers of all events in the database."""
+        """Returns the numbers of all events in the database."""
         database = sqlite3.connect(f"file:{self.path('state')}/memaed.db?mode=ro", uri=True)
         try:
             return [seq for seq, in database.execute("SELECT seq FROM events ORDER BY seq")]
@@ -120,7 +120,7 @@ class Events(harness.Case):
             database.close()
 
     def test_restarts(self):
-        """A client that comes back after restarts, also after kill -9, misses nothing and gets nothing twice."""
+        """A client that comes back after a restart or a kill -9 misses nothing and gets nothing twice."""
         ids, last = [], None
         for end in ("stop", "kill", "kill", "stop"):
             stream = Stream(self.memaed, last=last)
@@ -176,7 +176,7 @@ class Events(harness.Case):
         self.memaed.stop()
 
     def test_labels(self):
-        """What people say of an alert is there once it is answered, also after kill -9."""
+        """A label that was answered is kept, also after kill -9."""
         def post(path):
             status, _, body = self.request(f"/api/v1/alerts/{path}", method="POST")
             return status, json.loads(body)
@@ -200,7 +200,7 @@ class Events(harness.Case):
         self.memaed.stop()
 
     def test_evidence(self):
-        """Files of an alert by their layout under state_dir. Links there lead nowhere."""
+        """Files of an alert, which lie under state_dir. Links in their place are not followed."""
         alert = harness.wait_for("an alert", lambda: self.memaed.get("/api/v1/alerts")[1]["alerts"], 30)[0]
         self.assertNotIn("evidence", alert)
         url = f"/api/v1/alerts/{alert['id']}"
@@ -236,7 +236,7 @@ class Events(harness.Case):
         self.assertNotIn(b"secret", body)
         self.assertEqual(status, 500)
 
-        with open(os.path.join(folder, "clip.mp4"), "ab") as f:     # a clip that is being written
+        with open(os.path.join(folder, "clip.mp4"), "ab") as f:     # as a clip that is being written
             f.write(b"more")
         status, grown, body = self.request(evidence["clip"], {"Range": "bytes=0-9", "If-Range": headers["ETag"]})
         self.assertEqual((status, body), (200, clip + b"more"))

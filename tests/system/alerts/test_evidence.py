@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Pictures of alerts. The snapshot shows the frame at the peak with boxes, and is there before anybody is told. Privacy masks
-hold in every file, and the database knows all files."""
+hide their part in every file, and the database knows all files."""
 import json
 import os
 import sqlite3
@@ -21,7 +21,7 @@ MASK = [[0.75, 0.6], [1, 0.6], [1, 0.9], [0.75, 0.9]]
 
 
 def pixels(path, width=None, height=None):
-    """The picture as (width, height, bytes of RGB); of a video, its frames one below the other."""
+    """Returns the picture as (width, height, bytes of RGB). The frames of a video lie one below the other."""
     size = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=width,height", "-of",
                            "csv=p=0", path], capture_output=True, text=True, check=True).stdout.split(",")
     width, height = width or int(size[0]), height or int(size[1])
@@ -72,12 +72,12 @@ class Evidence(harness.Case):
         return [daemon.wait_event("evidence_written", timeout, kind=kind) for kind in ("snapshot", "why")]
 
     def score_at(self, daemon, taken):
-        """The score of the window whose centre frame was taken then."""
+        """Returns the score of the window whose centre frame has that time."""
         _, answer = daemon.get("/api/v1/cameras/gate/scores?limit=1000")
         return next(score for score in answer["scores"] if score["time"] == taken)
 
     def test_file_with_b_frames(self):
-        """The snapshot is the frame with the peak, to the frame; boxes are drawn; files are private, and in the database."""
+        """The snapshot is exactly the frame with the peak, with boxes. Files are private, and in the database."""
         event = range(60, 90)
         receiver = Receiver(SECRET)
         daemon = self.start(write_event(self.path("footage.mp4"), 300, [event]), webhook=receiver)
@@ -113,7 +113,7 @@ class Evidence(harness.Case):
         self.assertEqual(daemon.metric("memaed_snapshot_failures_total"), 0)
 
     def test_rtsp_then_lost(self):
-        """A live stream, whose camera is lost right after the alert: its packets are still there."""
+        """The camera of a live stream is lost right after the alert. Its packets are still there."""
         event = range(80, 200)
         footage = counted.write_counted(self.path("footage.mkv"), 400, [event], FPS)
         server = self.rtsp(footage, fps=FPS, key_distance=2)
@@ -154,7 +154,7 @@ class Evidence(harness.Case):
         daemon.stop()
 
     def test_turned(self):
-        """A stream that is shown upside down: the snapshot is as a viewer shows it."""
+        """The snapshot of a stream that is shown upside down is as a viewer shows it."""
         path = write_event(self.path("footage.mp4"), 300, [range(60, 90)])
         harness.ffmpeg("-i", path, "-c", "copy", "-metadata:s:v:0", "rotate=180", self.path("turned.mp4"))
         daemon = self.start(self.path("turned.mp4"))
@@ -165,7 +165,7 @@ class Evidence(harness.Case):
         daemon.stop()
 
     def test_nothing_to_decode(self):
-        """A folder of images has no packets that a clip can hold: the snapshot is the gray frame that the network saw."""
+        """A folder of images has no packets for a clip. The snapshot is the gray frame that the network saw."""
         os.makedirs(self.path("images"))
         counted.write_counted(self.path("footage.mkv"), 200, [range(60, 90)], FPS)
         harness.ffmpeg("-i", self.path("footage.mkv"), self.path("images/%04d.png"))
@@ -177,7 +177,7 @@ class Evidence(harness.Case):
         daemon.stop()
 
     def test_switched_off(self):
-        """Without pictures nobody waits for any."""
+        """If no pictures are made, no event waits for them."""
         receiver = Receiver(SECRET)
         daemon = self.start(write_event(self.path("footage.mp4"), 200, [range(40, 70)]), {"snapshots": False}, receiver)
         told = daemon.wait_event("alert_opened", 60)
@@ -196,7 +196,7 @@ class Evidence(harness.Case):
         self.assertGreater(count_lime(path), 200 * 500)
         daemon = self.start(path, evidence, masks=[{"points": MASK, "privacy": True}])
         self.both(daemon)
-        # Retention looks at the files soon after one was made, not only each minute.
+        # Retention counts a new file soon, not only each minute.
         harness.wait_for("the pictures are counted", lambda: daemon.metric("memaed_evidence_files") >= 2, 15)
         daemon.wait_event("alert_closed", 90)
         daemon.wait_event("camera_stopped", 60)

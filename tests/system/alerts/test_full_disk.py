@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Evidence on a small disk: the oldest goes so that there is always room, the newest stays, marked evidence stays, nothing
-stops. A disk that others have filled is told of. A kill while evidence is deleted leaves files and rows that agree."""
+"""Evidence on a small disk: the oldest is deleted so that there is always room, the newest and marked evidence stay, nothing
+stops. If others have filled the disk, an event tells of it. A kill while evidence is deleted leaves files and rows that agree."""
 import glob
 import os
 import sqlite3
@@ -95,8 +95,8 @@ class FullDisk(harness.Case):
         daemon.stop()
 
     def test_by_size_and_a_kill(self):
-        """More than max_gib goes, also after a kill in between; rows without files go with the next start, and other files
-        count."""
+        """Evidence beyond max_gib is deleted, even if a kill interrupts that. Rows without files are deleted at the next start.
+        Files without rows count."""
         daemon = self.start()
         for i in range(1, 5):
             harness.wait_for("four clips", lambda n=i: len(daemon.events("evidence_written", kind="clip")) >= n, 40)
@@ -106,7 +106,7 @@ class FullDisk(harness.Case):
         for alert in alerts:
             self.add_row(alert,
                          glob.glob(os.path.join(self.state, "evidence", "*", "*", str(alert), "clip.*"))[0][len(self.state) + 1:])
-        # This is how a kill leaves them between the files and the row, and within the files.
+        # A kill may come after the files are deleted and before the row, or while the files are deleted.
         lost = alerts[0]
         for path in glob.glob(os.path.join(self.state, "evidence", "*", "*", str(lost), "*")):
             os.remove(path)
@@ -119,7 +119,7 @@ class FullDisk(harness.Case):
             camera["alert"]["threshold"] = camera["alert"]["close_threshold"] = 99999
         killed = self.daemon(config)
         killed.wait_event("evidence_pruned", 20)
-        killed.process.kill()           # while it deletes
+        killed.process.kill()           # while it deletes evidence
         killed.process.wait()
         daemon = self.daemon(config)
         harness.wait_for("little evidence", lambda: 0 < daemon.metric("memaed_evidence_bytes") <= 8 * MIB, 20)
@@ -133,7 +133,7 @@ class FullDisk(harness.Case):
         self.assertEqual(pruned[0]["alert"], "1000000000000")
         self.assertEqual([p["why"] for p in pruned], ["age"] + ["size"] * (len(pruned) - 1))
         self.assertEqual(daemon.events("storage_full"), [])
-        # A change of the configuration holds at once.
+        # A changed configuration holds at once.
         text = open(daemon.config, encoding="utf-8").read().replace(f'"max_gib": {8 / 1024}', '"max_gib": 0.0001')
         with open(daemon.config, "w", encoding="utf-8") as f:
             f.write(text)

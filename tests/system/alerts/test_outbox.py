@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Deliveries that survive the process. Receivers are down, flap, are slow, refuse or are gone while memaed is killed and
-started again. Each event arrives with its id, in order, and none is lost."""
+"""Deliveries survive the process. Receivers are down, flap, are slow, refuse or are gone, while memaed is killed and started
+again. Each event arrives with its id, in order, and none is lost."""
 import json
 import os
 import sqlite3
@@ -29,7 +29,7 @@ class Outbox(harness.Case):
         return receiver
 
     def start(self, **urls):
-        """A daemon with a webhook of that name for each URL, which takes alerts alone."""
+        """Starts a daemon with a webhook of that name for each URL. The webhooks take events of alerts alone."""
         hooks = [{"name": name, "url": url, "secret": SECRET, "events": ["alert.opened", "alert.closed"]}
                  for name, url in urls.items()]
         return self.daemon({"cameras": {"gate": self.camera}, "webhooks": hooks})
@@ -61,14 +61,14 @@ class Outbox(harness.Case):
         return [row[0] for row in self.query("SELECT id FROM events WHERE type LIKE 'alert.%' ORDER BY seq")]
 
     def settled(self):
-        """Waits until the database knows that all is delivered."""
+        """Waits until the database knows that every event is delivered."""
         harness.wait_for("an empty outbox", lambda: self.query("SELECT count(*) FROM outbox") == [(0,)], 20)
 
     def webhook(self, daemon, name):
         return [w for w in daemon.get("/api/v1/webhooks")[1]["webhooks"] if w["name"] == name][0]
 
     def arrived(self, receiver):
-        """The ids of all deliveries, in the order in which each came first; they must be genuine."""
+        """Returns the ids of all deliveries, in the order in which each came first. All must be genuine."""
         self.assertEqual(receiver.faults(), [])
         return list(dict.fromkeys(d["id"] for d in list(receiver.deliveries)))
 
@@ -114,7 +114,7 @@ class Outbox(harness.Case):
             daemon = self.start(flaps=flaps.url)
         harness.wait_for("all events", lambda: len(self.arrived(flaps)) == len(ids), 90)
         self.assertEqual(self.arrived(flaps), ids)
-        self.assertLessEqual(len(flaps.deliveries), len(ids) + 3)       # one more for each kill, at most
+        self.assertLessEqual(len(flaps.deliveries), len(ids) + 3)       # at most one more delivery for each kill
         self.assertEqual([r["id"] for r in flaps.refused if r["id"] not in ids], [])
         self.settled()
         daemon.stop()
@@ -128,7 +128,7 @@ class Outbox(harness.Case):
         daemon = self.start(slow=slow.url)
         harness.wait_for("all events", lambda: len(self.arrived(slow)) == len(ids), 60)
         self.assertEqual(self.arrived(slow), ids)
-        self.assertLessEqual(len(slow.deliveries), len(ids) + 1)        # the one that was on its way
+        self.assertLessEqual(len(slow.deliveries), len(ids) + 1)        # the event that was on its way
         self.settled()
         daemon.stop()
 
@@ -171,7 +171,7 @@ class Outbox(harness.Case):
         ids = self.alerts(daemon, 2)
         harness.wait_for("an attempt", lambda: receiver.refused, 20)
         self.kill(daemon)
-        # No test can wait for give_up_h: the first two events become dead letters by hand.
+        # A test cannot wait for give_up_h, so it makes the first two events dead letters itself.
         self.query("INSERT INTO dead_letters SELECT endpoint, seq, 7, 1795892999478000, 'not delivered' FROM outbox ORDER BY seq "
                    "LIMIT 2")
         self.query("DELETE FROM outbox WHERE (endpoint, seq) IN (SELECT endpoint, seq FROM dead_letters)")
@@ -207,7 +207,7 @@ class Outbox(harness.Case):
         harness.wait_for("new events alone", lambda: self.arrived(receiver) == ids[2:], 30)
         self.kill(daemon)
         self.query("INSERT INTO outbox (endpoint, seq) SELECT 'c', seq FROM events")
-        daemon = self.start()                               # and none at all
+        daemon = self.start()                               # then without any endpoint
         harness.wait_for("the rows to go", lambda: self.query("SELECT * FROM outbox") == [], 20)
         daemon.stop()
 

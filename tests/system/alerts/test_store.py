@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The database that survives the process: kill -9 with an open alert; a database that cannot be written for a while, is damaged
-or of a newer version. Also: state_dir that cannot serve, the history of scores, and `memaed db` beside a running daemon."""
+"""The database survives the process: kill -9 with an open alert; a database that cannot be written for a while, is damaged or of
+a newer version. Also: an unusable state_dir, the history of scores, and `memaed db` beside a running daemon."""
 import contextlib
 import json
 import os
@@ -43,7 +43,7 @@ class Store(harness.Case):
         return harness.wait_for("an alert", found, 20)
 
     def fails(self, **more):
-        """Starts a daemon that must not start. Returns its log."""
+        """Runs a daemon whose start must fail. Returns its log."""
         config = self.path("memaed.yml")
         with open(config, "w", encoding="utf-8") as f:
             json.dump({"state_dir": self.state, "http": {"listen": "127.0.0.1:0"}, "cameras": {"gate": self.camera}, **more}, f)
@@ -161,7 +161,7 @@ class Store(harness.Case):
         daemon.stop()
         self.assertTrue(daemon.events("events_lost"), daemon.log())
         blocker.execute("ROLLBACK")
-        daemon = self.start()                                           # what could not be written is closed now
+        daemon = self.start()                                           # the alert that could not be written is closed now
         self.assertEqual(daemon.get("/api/v1/alerts")[1]["alerts"][0]["state"], "interrupted")
         daemon.stop()
 
@@ -189,7 +189,7 @@ class Store(harness.Case):
         event = daemon.wait_event("database_damaged")
         self.assertTrue(os.path.exists(event["set_aside"]), event)
         self.assertRegex(os.path.basename(event["set_aside"]), r"^memaed\.db\.damaged-\d{8}T\d{6}Z$")
-        status, answer = daemon.get(f"/api/v1/alerts?since={old}")       # the new one is another store
+        status, answer = daemon.get(f"/api/v1/alerts?since={old}")       # the new database is another store
         self.assertEqual(status, 410, answer)
         self.wait_alert(daemon)
         daemon.stop()
@@ -255,7 +255,7 @@ class Store(harness.Case):
         self.assertEqual(pages, raw[:-1])
         daemon.stop()
         scores = self.open_database().execute("SELECT score FROM scores").fetchall()
-        daemon = self.start()               # over a restart
+        daemon = self.start()               # scores survive a restart
         day = time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() - 86400))
         minutes = daemon.get(f"/api/v1/cameras/gate/history?step=minute&from={day}")[1]["scores"]
         self.assertGreaterEqual(sum(m["windows"] for m in minutes), len(scores))

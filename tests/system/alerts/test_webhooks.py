@@ -86,7 +86,7 @@ class Webhooks(harness.Case):
         return receiver
 
     def test_an_independent_receiver_gets_the_snapshot(self):
-        """Inline: the picture is the file of evidence, and the signature covers it."""
+        """An inline snapshot is the picture in the file of evidence, and the signature covers it."""
         receiver = self.independent(SECRET)
         self.camera["alert"] = {"threshold": -99999, "k": 1, "n": 1}
         daemon = self.start([{"name": "node", "url": receiver.url, "secret": SECRET, "events": ["alert.opened"],
@@ -103,7 +103,7 @@ class Webhooks(harness.Case):
         daemon.stop()
 
     def test_snapshots(self):
-        """Snapshots go by URL, are too large for inline, or are off. One that is deleted before is reported, and is no fault."""
+        """Snapshots go by URL, are too large for inline, or are off. A deleted snapshot is reported, and is no fault."""
         names = ("url", "large", "none", "late")
         late = {"is_there": False}
         receivers = {name: self.receiver(script=(lambda n: None if late["is_there"] else (503, {})) if name == "late" else None)
@@ -137,7 +137,7 @@ class Webhooks(harness.Case):
             "reason": "the alert has no snapshot, or it is no longer kept"}))
         for receiver in receivers.values():
             self.assertEqual(receiver.faults(), [])
-        # The queue holds no copy.
+        # The database's events hold no copy of the picture.
         with sqlite3.connect(self.path("state/memaed.db")) as database:
             self.assertEqual(database.execute("SELECT count(*) FROM events WHERE body LIKE '%snapshot%'").fetchone(), (0,))
         daemon.stop()
@@ -159,7 +159,7 @@ class Webhooks(harness.Case):
                     self.assertEqual(got[change], "WebhookVerificationError: No matching signature found", got)
                 self.assertEqual(got["stale"], "WebhookVerificationError: Message timestamp too old", got)
                 ids.append(got["id"])
-            if both:        # the receiver has the new secret: the old one goes
+            if both:        # the receiver has the new secret, so the old one is removed
                 with open(daemon.config, encoding="utf-8") as f:
                     config = json.load(f)
                 with open(daemon.config, "w", encoding="utf-8") as f:

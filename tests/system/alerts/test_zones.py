@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Masks and zones. What a mask covers influences no score, offline or in the daemon. Alerts name the zones that they touch, and
-a zone with a budget of its own alerts by it. Polygons are those of the picture as a viewer sees it."""
+"""Masks and zones. Pixels under a mask influence no score, offline or in the daemon. Alerts name the zones that they touch. A
+zone with a budget of its own alerts by it. Polygons refer to the picture as a viewer sees it."""
 import json
 import math
 import os
@@ -25,12 +25,12 @@ def box(x0, y0, x1, y1):
 
 
 def per_day(threshold):
-    """The budget whose threshold this is."""
+    """Returns the budget in alerts a day whose threshold this is."""
     return 24 / math.exp(threshold - 8)
 
 
 def write_noise(path, clip, left):
-    """The clip, but with other noise in each frame from pixel column `left` on."""
+    """Writes the clip again, with other noise in each frame from pixel column `left` on."""
     raw = ["-f", "rawvideo", "-pix_fmt", "gray"]
     pictures = subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-i", clip, *raw, "-"], capture_output=True,
                               check=True).stdout
@@ -64,7 +64,7 @@ class Zones(harness.Case):
         return [{k: v for k, v in row.items() if k != "clip"} for row in rows]
 
     def test_what_a_mask_covers_influences_nothing(self):
-        """Films that differ under the mask alone have the same scores, also scaled from other sizes and aspects."""
+        """Films that differ only under the mask have the same scores, also when scaled from other sizes and aspects."""
         config = self.config(gate={"masks": self.right})
         masked = ("--config", config, "--camera", "gate")
         noise = write_noise(self.path("noise.mkv"), self.clip, round(self.x * WIDTH))
@@ -72,7 +72,7 @@ class Zones(harness.Case):
             clips = []
             for clip in (self.clip, noise):
                 width, height = size.split("x")
-                # Each pixel of the source becomes a block of pixels, so that what the mask covers stays apart.
+                # Each pixel of the source becomes a block, so that scaling does not mix pixels across the mask's edge.
                 clips.append(clip if size == "96x64" else f"{clip}-{size}.mkv")
                 if size != "96x64":
                     harness.ffmpeg("-i", clip, "-vf",
@@ -108,7 +108,7 @@ class Zones(harness.Case):
                       "on\n", done.out)
 
     def test_a_mask_that_hides_much_is_warned_of(self):
-        """`check` warns of a wide mask where the model tells two kinds of light, until it is calibrated with the mask."""
+        """`check` warns of a wide mask if the model tells two kinds of light and is not calibrated with the mask."""
         two = {**CALIBRATION, "score": {"boundary": 0.0, "conditions": CALIBRATION["score"]["conditions"] * 2}}
         self.model = harness.write_model(self.path("two.safetensors"), HEIGHT, WIDTH, calibration=two)
         for right, warned in ((0.2, False), (0.5, True)):
@@ -152,7 +152,7 @@ class Zones(harness.Case):
         return {name: [a for a in listed if a["camera"] == name] for name in cameras}
 
     def test_alerts(self):
-        """Masked: none. Zones are named in their order, and where the picture is turned as a viewer sees it."""
+        """Under a mask nothing alerts. Zones are named in their order, also where the picture is turned for a viewer."""
         turned = self.path("turned.mov")
         harness.ffmpeg("-i", self.clip, "-c:v", "mpeg4", "-qscale:v", 1, "-pix_fmt", "yuv420p", self.path("flat.mov"))
         harness.ffmpeg("-i", self.path("flat.mov"), "-c", "copy", "-metadata:s:v:0", "rotate=180", turned)
@@ -193,12 +193,12 @@ class Zones(harness.Case):
         both = ["alert.opened", "alert.closed"]
         self.assertEqual({name: got[name] for name in ("all", "right", "left", "high")},
                          {"all": both, "right": both, "left": [], "high": []})
-        self.assertEqual(got["low"][-1:], ["alert.closed"])         # the peak may be reached after the opening
+        self.assertEqual(got["low"][-1:], ["alert.closed"])         # the peak may come after the opening
         self.assertTrue(all(not receiver.faults() for receiver in receivers.values()))
 
     def test_budgets(self):
-        """A zone with a larger budget than the camera alerts where the camera does not; with a smaller one, the other way
-        round."""
+        """A zone with a larger budget than the camera alerts when the camera does not. With a smaller budget, only the camera
+        alerts."""
         peak = max(row["score"] for row in self.score(self.clip))
         high, low = {"threshold": peak + 1, "close_threshold": 0}, {"threshold": peak - 2, "close_threshold": 0}
         around = box(max(self.x - 0.2, 0), 0, 1, 1)

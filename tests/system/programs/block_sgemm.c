@@ -1,5 +1,5 @@
-/* For LD_PRELOAD: cblas_sgemm waits while the file named by MEMAED_TEST_BLOCK exists, then calls the real function. With
- * it a test stops a worker in the middle of a window. */
+/* For LD_PRELOAD: cblas_sgemm waits while the file named by MEMAED_TEST_BLOCK exists, then calls the real function. So a test
+ * can hold a worker in the middle of a window. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Runs a program under those restrictions of the unit file that work without systemd. These are no new privileges and no page
-both writable and executable (prctl), and the filter of system calls and address families (seccomp). A call that the filter
-refuses fails with EPERM, as in the unit.
+"""Runs a program under those restrictions of the unit file that work without systemd. By prctl there are no new privileges and
+no page both writable and executable. By seccomp there is the filter of system calls and address families. A call that the
+filter refuses fails with EPERM, as in the unit.
 
     sandbox_exec.py UNIT PROGRAM [ARGUMENT…]
 """
@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_MDWE = 38, 22, 65
-LD, JEQ, RET = 0x20, 0x15, 0x06                 # BPF: load word, jump if equal, return
+LD, JEQ, RET = 0x20, 0x15, 0x06                 # opcodes of BPF: load a word, jump if equal, return
 ALLOW, EPERM, AUDIT_ARCH_X86_64 = 0x7FFF0000, 0x00050001, 0xC000003E
 FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16, "AF_PACKET": 17}
 
@@ -24,7 +24,7 @@ def settings(unit, key):
 
 
 def members(name):
-    """Returns the system calls of a systemd set, with the sets within it resolved."""
+    """Returns the system calls of a set of systemd, including those of the sets in it."""
     if not name.startswith("@"):
         return {name}
     text = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager", name], check=True, capture_output=True,

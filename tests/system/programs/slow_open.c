@@ -1,5 +1,5 @@
-/* For LD_PRELOAD: to open the file named by MEMAED_TEST_OPEN takes a second longer, and makes the file named by
- * MEMAED_TEST_OPENS before. */
+/* For LD_PRELOAD: opening the file named by MEMAED_TEST_OPEN first makes the file named by MEMAED_TEST_OPENS, then takes a second
+ * longer. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* For LD_PRELOAD. Each fdatasync takes MEMAED_TEST_SYNC_MS longer, and adds a line to the file named by MEMAED_TEST_SYNCS: the
- * seconds on the monotonic clock, and the bytes that the synced file has. */
+/* For LD_PRELOAD: each fdatasync takes MEMAED_TEST_SYNC_MS longer, and adds a line to the file named by MEMAED_TEST_SYNCS. The
+ * line has the seconds on the monotonic clock, and the size in bytes of the synced file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""tests/arrows finds nothing in the project, and refuses each kind of what it forbids: one of each is added to a copy."""
+"""tests/arrows finds no fault in the project. In a copy with one fault of each kind, it finds each of them."""
 import importlib.machinery
 import os
 import re
@@ -14,7 +14,7 @@ import harness  # noqa: E402
 
 ROOT = harness.ROOT
 
-# (file, line that is added to it, what the refusal says)
+# (file, the line that is added to it, the text of the refusal)
 FORBIDDEN = [
     ("core/error.c", '#include "io/base/json.h"', "core may not include io/base/json.h"),
     ("core/error.c", '#include "core/network/arch.h"', "core may not include core/network/arch.h"),

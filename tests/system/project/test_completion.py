@@ -17,7 +17,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
 
-FILES, FOLDERS = ("a b.yml", "a.mp4", "it's"), ("folder", "other folder")     # what the shells find in the test's folder
+FILES, FOLDERS = ("a b.yml", "a.mp4", "it's"), ("folder", "other folder")     # files that the shells find in the test's folder
 PATHS = {"FILE": FILES + FOLDERS, "MODEL": FILES + FOLDERS, "PATH…": FILES + FOLDERS, "NAME|FILE": FILES + FOLDERS,
          "DIR": FOLDERS}
 
@@ -42,7 +42,7 @@ unset zle_bracketed_paste
 
 
 def tables():
-    """The options in --help: command -> its options as (letter or "", name, argument or "")."""
+    """Returns the options in --help: command -> its options as (letter or "", name, argument or "")."""
     commands = re.findall(r"(?m)^  ([a-z-]+(?: [a-z]+)?)  +\S", harness.run("--help").out)
     return {command: re.findall(r"(?m)^  (?:-(\w), |    )--([a-z-]+)(?: (\S+))?(?:  |$)",
                                 harness.run(*command.split(), "--help").out)
@@ -75,7 +75,7 @@ class Shell:
         os.write(self.master, text.encode())
 
     def arguments(self, line):
-        """The arguments of memaed once Tab was pressed at the end of a line."""
+        """Returns memaed's arguments after Tab was pressed at the end of a line."""
         if os.path.exists(self.out):
             os.unlink(self.out)
         seen = len(self.screen)
@@ -149,7 +149,7 @@ class Common:
                            ("memaed -", ["-h", "--help", "--version"]), ("memaed model -", ["-h", "--help"])))
 
     def test_every_option(self):
-        """Each option of --help is offered, and at its value what --help says that it takes."""
+        """Each option of --help is offered. At its value, the values in --help are offered."""
         shell = self.open()
         profiles = re.search(r"expected (.*), got", harness.run("learn", "--profile", "x").err)[1]
         profiles = profiles.replace(" or ", ", ").split(", ")
@@ -202,14 +202,14 @@ class Bash(Common, harness.Case):
         return self.start(BASH_RC + more, "bash", "--noprofile", "--rcfile", self.path("rc"), "-i")
 
     def test_words_that_readline_does_not_divide(self):
-        """The same is offered where "=" or ":" divides no words. Readline then completes no file after "="."""
+        """The same is offered if "=" and ":" do not divide words. Readline then completes no file after "="."""
         shell = self.open("COMP_WORDBREAKS=${COMP_WORDBREAKS//[=:]}\n")
         self.assertEqual(shell.arguments("memaed score --format="), ["score", "--format=csv", "--format=jsonl"])
         self.assertEqual(shell.arguments("memaed score --precision=i"), ["score", "--precision=int8"])
         self.check(shell, (("memaed score --threads=2 --form", ["--format"]), ("memaed score rtsp://h:1/x --form", ["--format"])))
 
     def test_cursor_inside_a_word(self):
-        """The rest of a word after the cursor does not count."""
+        """The part of a word after the cursor does not count."""
         self.assertEqual(self.open().arguments("memaed score --formula" + "\x02" * 4), ["score", "--format", "mula"])
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The pictures of `make demo` and its page: curves, alerts and boxes are where the daemon's answers say."""
+"""The pictures and the page of `make demo`: curves, alerts and boxes agree with the daemon's answers."""
 import base64
 import os
 import re
@@ -54,7 +54,7 @@ class Pictures(harness.Case):
         self.assertEqual(self.spans(self.curves({**ALERT, "closed": None, "closed_pts_s": None})), [[4.0, 10.0]])
 
     def test_frame(self):
-        """The frame at the time that is asked for, with a red frame around the box and its inside untouched."""
+        """The frame of the given time, with a red border around the box. The inside of the box is untouched."""
         clip, picture = self.path("clip.mkv"), self.path("alert.png")
         harness.ffmpeg("-f", "lavfi", "-i", "color=black:size=160x80:rate=10:duration=2,geq=lum=N*10:cb=128:cr=128",
                        "-c:v", "ffv1", "-pix_fmt", "yuv420p", clip)
@@ -77,7 +77,7 @@ class Page(harness.Case):
             "commands": ["memaed learn <mine>", "memaed run"]}
 
     def page(self, alerts=1, **told):
-        """Writes the page of two cameras into the test's folder. Returns its root; it is well-formed as XML, too."""
+        """Writes the page of two cameras into the test's folder. Checks that it is well-formed XML. Returns its root."""
         clip = self.path("clip.mkv")
         harness.ffmpeg("-f", "lavfi", "-i", "color=gray:size=160x80:rate=10:duration=8", "-c:v", "ffv1", clip)
         alert = {**ALERT, "id": 7, "camera": "odd & <b>", "peak_score": -4.125,
@@ -93,7 +93,7 @@ class Page(harness.Case):
         return xml.etree.ElementTree.fromstring(text)
 
     def test_holds_everything(self):
-        """The frame with its boxes, both curves at both widths, the alert, what the anomaly is, REST and the commands."""
+        """The page has the frame with boxes, both curves in both widths, the alert, the anomaly, REST and the commands."""
         root = self.page()
         picture = base64.b64decode(root.find(".//img").get("src").removeprefix("data:image/png;base64,"))
         with open(self.path("alert.png"), "rb") as f:

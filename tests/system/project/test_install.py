@@ -39,7 +39,7 @@ class Install(harness.Case):
         self.assertEqual(code, 0, said)
 
     def test_no_compiler_runs(self):
-        """A compiler that always fails is never called: not for another prefix, and not with other flags."""
+        """A compiler that always fails is not called, neither for another prefix nor with other flags."""
         before = os.stat(os.path.join(harness.ROOT, BUILD, "memaed")).st_mtime_ns
         for prefix in ("/usr", "/opt/x"):
             self.install(prefix, CC="false", CFLAGS="-DOTHER")
@@ -63,7 +63,7 @@ class Install(harness.Case):
         self.assertFalse(os.path.exists(self.path("etc/memaed")))
 
     def test_configuration_of_the_operator_stays(self):
-        """install writes the example where nothing is. uninstall removes it as long as nobody changed it."""
+        """install writes the example if there is no configuration. uninstall removes it if it is unchanged."""
         for prefix, config in (("/usr", "etc/memaed/memaed.yml"), ("/opt/x", "opt/x/etc/memaed/memaed.yml")):
             with self.subTest(prefix):
                 path = self.path(config)
@@ -82,7 +82,7 @@ class Install(harness.Case):
                 self.assertEqual(os.readlink(path), "not-mounted-yet.yml")
 
     def test_example_does_not_start(self):
-        """Nothing enables the service, and memaed refuses the example with a line for each fault."""
+        """install does not enable the service. memaed refuses the example with a line for each fault."""
         self.install("/usr")
         for folder, folders, names in os.walk(self.folder):
             self.assertEqual([n for n in folders + names if os.path.islink(os.path.join(folder, n))], [])

@@ -21,7 +21,7 @@ PAGE = os.path.join(harness.ROOT, "docs", "monitoring.md")
 
 
 def promtool(*args, text=None):
-    """Returns what promtool says; fails where it complains."""
+    """Returns promtool's output. Fails if promtool complains."""
     if not shutil.which("promtool"):
         raise unittest.SkipTest("no promtool: metrics, rules and dashboard are NOT checked; install the package prometheus")
     done = subprocess.run(["promtool", *args], input=text, capture_output=True, text=True, check=False)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""tests/run counts what ran, and ends with a short summary: skipped cases by reason, once."""
+"""tests/run counts the tests that ran, and ends with a short summary. It names each reason for skipped tests once."""
 import os
 import re
 import shutil

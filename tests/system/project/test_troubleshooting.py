@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""docs/troubleshooting.md quotes messages that the program has. A message that is reworded there has to be reworded here."""
+"""docs/troubleshooting.md quotes only messages that the program has. If a message is reworded, the page must follow."""
 import glob
 import os
 import re
@@ -17,7 +17,7 @@ FOREIGN = {"No such file or directory", "Permission denied", "Connection refused
 
 
 def literals():
-    """Every string literal of the program, with adjacent ones joined and conversions replaced by the dots of the page."""
+    """Returns every string literal of the program. Adjacent ones are joined, and conversions become the page's dots."""
     found = []
     for folder in ("core", "io", "web", "daemon"):
         for path in glob.glob(os.path.join(harness.ROOT, folder, "**", "*.c"), recursive=True):
@@ -28,7 +28,7 @@ def literals():
 
 
 def quoted():
-    """The messages of the page: what stands between backquotes in the first column of its tables."""
+    """Returns the messages of the page: the texts in backquotes in the first column of its tables."""
     for row in re.findall(r"(?m)^\| (.*?) \|", read(PAGE)):
         yield from re.findall(r"`([^`]+)`", row)
 

@@ -9,7 +9,7 @@ import threading
 
 
 def make_certificate(folder, name="127.0.0.1"):
-    """Writes a certificate that signs itself for an address or name, and its key. Returns their paths."""
+    """Writes a self-signed certificate for an address or name, and its key. Returns their paths."""
     kind = "IP" if name.replace(".", "").isdigit() else "DNS"
     cert, key = f"{folder}/{name}.crt", f"{folder}/{name}.key"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext",
@@ -21,7 +21,7 @@ def make_certificate(folder, name="127.0.0.1"):
 class HttpCamera:
     """Answers GET with the clip. `requests` holds the path and the Authorization header of each request, in their order.
 
-    scheme     "Basic" or "Digest": what a sign-in by user and password is asked for; without a user nobody signs in
+    scheme     "Basic" or "Digest": the kind of sign-in by user and password; without a user there is none
     tls        the paths of a certificate and its key: HTTPS
     status     a status to answer with instead of the clip
     redirect   the address that every request is sent on to
@@ -62,7 +62,7 @@ class HttpCamera:
             daemon_threads = True
 
             def handle_error(self, *_args):
-                pass            # a client that goes away, or refuses the certificate
+                pass            # the client goes away, or refuses the certificate
         self.server = Server((address, 0), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

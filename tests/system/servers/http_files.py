@@ -1,4 +1,4 @@
-"""An HTTP server that gives files from memory, and keeps what it was asked for."""
+"""An HTTP server that serves files from memory, and keeps the paths of requests."""
 import http.server
 import threading
 

@@ -1,4 +1,4 @@
-"""A camera on loopback that sends a stream live by HTTP: each piece when it is due, without telling a length."""
+"""A camera on loopback that sends a stream live by HTTP: each piece when it is due, without a Content-Length."""
 import http.server
 import struct
 import threading

@@ -1,5 +1,5 @@
-"""A camera over RTSP on loopback, in the test's own process, that lies as the test wants. It lies in its time stamps, its
-session description, its answers, and in what it sends of its pictures.
+"""A camera over RTSP on loopback, in the test's own process, with the faults that the test wants: in its time stamps, its session
+description, its answers and its packets.
 
 RTP goes inside the RTSP connection, or over UDP where the client asks for that. A whole picture of H.264 or HEVC goes into one
 packet for each NAL unit, without fragments: pictures must be small.
@@ -68,7 +68,7 @@ class _Client(socketserver.StreamRequestHandler):
             fields[key.strip().lower()] = value.strip()
         camera, more, body = self.server.camera, "", ""
         status = camera.answers.get(method, "200 OK")
-        if status is None:                      # it hangs up instead
+        if status is None:                      # it hangs up instead of answering
             return False
         if method == "DESCRIBE":
             body, more = camera.describe(camera.description()), f"Content-Base: {url}/\r\nContent-Type: application/sdp\r\n"
@@ -87,7 +87,7 @@ class _Client(socketserver.StreamRequestHandler):
         return method != "TEARDOWN"
 
     def transport(self, asked):
-        """Sets where RTP goes: the last track that is set up is the one that plays."""
+        """Sets where RTP goes. If several tracks are set up, the last one plays."""
         ports = re.search(r"client_port=(\d+)-(\d+)", asked)
         if not ports:
             self.channel = int((re.search(r"interleaved=(\d+)", asked) or [0, 0])[1])
@@ -159,7 +159,7 @@ class LyingCamera:
         self.url = f"rtsp://127.0.0.1:{self.server.server_address[1]}/live"
 
     def sets(self):
-        """The parameter sets, as the session description has them."""
+        """Returns the parameter sets in the form of the session description."""
         hevc = self.codec == "hevc"
         coded = [base64.b64encode(next(u for p in self.pictures for u in p if kind(u, self.codec) == k)).decode()
                  for k in ((32, 33, 34) if hevc else (7, 8))]

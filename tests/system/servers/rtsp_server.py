@@ -66,7 +66,7 @@ def access_units(clip, fps, codec, key_distance):
 
 
 class Factory(GstRtspServer.RTSPMediaFactory):
-    """audio: its packets and their codec; None: there is none."""
+    """audio: (packets, codec); None: there is none."""
 
     def __init__(self, units, fps, codec, audio=None):
         super().__init__()

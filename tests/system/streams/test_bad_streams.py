@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Streams that are not what they should be, for `score` and for `run`. They give a clear error or sound scores, never a crash
-or a camera that takes another with it."""
+"""Faulty streams, for `score` and for `run`. They give a clear error or right scores, never a crash, and no other camera
+suffers."""
 import csv
 import io
 import math
@@ -21,7 +21,7 @@ def join_ts(path, parts):
                 data = bytearray(f.read())
             for at in range(0, len(data), 188):
                 pid = (data[at + 1] & 0x1F) << 8 | data[at + 2]
-                if data[at + 3] & 0x10:         # it has a payload
+                if data[at + 3] & 0x10:         # the packet has a payload
                     counters[pid] = (counters.get(pid, -1) + 1) % 16
                 data[at + 3] = data[at + 3] & 0xF0 | counters.get(pid, 0)
             out.write(data)
@@ -67,7 +67,7 @@ class BadStreams(harness.Case):
         return ffv1(self.path("short.mkv"), "48x32", 15)
 
     def cut(self, codec, name):
-        """The first two thirds of a file, to the byte: it ends in mid-frame."""
+        """The first two thirds of the bytes of a file, which end within a frame."""
         whole, path = self.path(f"whole-{name}"), self.path(name)
         harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10", "-frames:v", 60, *codec, whole)
         with open(whole, "rb") as f:
@@ -115,7 +115,7 @@ class BadStreams(harness.Case):
         return command.err
 
     def check_scored(self, path, windows):
-        """It is scored, with numbers; windows: those that have to come."""
+        """Checks that the stream is scored, with numbers. windows: those that have to come."""
         command = self.score(path)
         self.assertEqual(command.code, 0, command.err)
         rows = self.rows(command)
@@ -161,7 +161,7 @@ class BadStreams(harness.Case):
                 self.assertEqual([int(r["window"]) for r in rows], list(range(len(rows))))
 
     def test_score_corrupt_frames_are_left_out(self):
-        """Bytes broken in the middle of an H.264 stream: windows over what the decoder flagged are missing, not scored."""
+        """Bytes in the middle of an H.264 stream are broken. Windows with frames that the decoder flagged are not scored."""
         path = self.path("broken.ts")
         harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10", "-frames:v", 80, "-c:v", "libx264", "-bf", 0,
                        "-g", 20, "-x264-params", "slices=1", path)
@@ -183,7 +183,7 @@ class BadStreams(harness.Case):
     # -- run
 
     def test_run_names_another_aspect(self):
-        """The camera watches on; its reason and the log say what is wrong."""
+        """The camera watches on. Its reason and the log say what is wrong."""
         model = harness.write_model(self.path("wide.safetensors"), height=48, width=96)
         clip = harness.write_clip(self.path("square.mkv"), seconds=30, size="64x64")
         daemon = self.daemon({"cameras": {"square": {"model": model, "source": clip, "fps": 10, "fps_force": True,
@@ -194,7 +194,7 @@ class BadStreams(harness.Case):
         daemon.stop()
 
     def test_run_names_a_file_shorter_than_a_window(self):
-        """A file of 15 frames that is looped would be watched for ever without a score."""
+        """A looped file of 15 frames would be watched for ever without a score, so the camera says so."""
         short = self.short()
         daemon = self.daemon({"cameras": {name: {"model": self.model, "source": short, "fps": 10, "fps_force": True, **more}
                                           for name, more in (("looped", {"loop": True}), ("once", {}))}})
@@ -209,7 +209,7 @@ class BadStreams(harness.Case):
         daemon.stop()
 
     def test_run_says_that_no_key_frame_came(self):
-        """Packets come from the start, so the reason is not that none does."""
+        """Packets come from the start, so the reason is not that no packet comes."""
         camera = LyingCamera(harness.write_clip(self.path("clip.mkv"), seconds=4, size="96x64"), 10, interval=10,
                              packets=lambda i, p: [] if p[12] & 31 in (5, 7, 8) else [p])
         self.addCleanup(camera.close)
@@ -219,7 +219,7 @@ class BadStreams(harness.Case):
         daemon.stop()
 
     def test_run_loses_a_camera_without_a_sound_picture(self):
-        """The parameter sets inside the stream are damaged, so that no picture can be decoded well."""
+        """The parameter sets inside the stream are damaged. So no picture is decoded without damage."""
         clip = harness.write_clip(self.path("clip.mkv"), seconds=10, size="96x64")
         camera = LyingCamera(clip, 10, interval=10,
                              packets=lambda i, p: [p[:14] + bytes(len(p) - 14)] if p[12] & 31 in (7, 8) else [p])
@@ -237,7 +237,7 @@ class BadStreams(harness.Case):
         daemon.stop()
 
     def test_run_keeps_the_others(self):
-        """All of them at once beside a sound camera, which loses nothing; the end comes in time."""
+        """All of them run at once beside a healthy camera, which loses nothing. The daemon stops in time."""
         sound = harness.write_clip(self.path("sound.mkv"), seconds=300)
         common = {"model": self.model, "fps": 10, "fps_force": True, "alert": {"threshold": 99999}}
         bad = {"notvideo": self.not_video(), "text": self.text(), "soundonly": self.sound_only(), "empty": self.empty(),

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Audio of clips: only where it is asked for, in time with the pictures, in the container that holds it."""
+"""Clips have audio only if it is asked for, in time with the pictures, and in a container that holds it."""
 import glob
 import json
 import os
@@ -22,7 +22,7 @@ MASK = {"points": [[0.8, 0.8], [1, 0.8], [1, 1]], "privacy": True}
 
 
 def write_footage(path, options=("-c:v", "ffv1", "-c:a", "pcm_s16le")):
-    """Counted pictures with noise in EVENT, and a tone in the same moments."""
+    """Writes counted pictures with noise in EVENT, and a tone at the same time."""
     counted.write_counted(path + ".silent.mkv", SECONDS * FPS, [EVENT], FPS)
     tone = f"aevalsrc='0.5*sin(2*PI*1000*t)*between(t,{EVENT.start / FPS},{EVENT.stop / FPS})':s=48000:d={SECONDS}"
     harness.ffmpeg("-i", path + ".silent.mkv", "-f", "lavfi", "-i", tone, *options, path)
@@ -90,7 +90,7 @@ class ClipAudio(harness.Case):
         self.over_rtsp("aac", "aac", "clip.mp4", "^avc1", more={"isolation": "thread"})
 
     def test_not_asked(self):
-        """The server has audio; nothing of it is asked for or kept."""
+        """The server has audio, but it is neither asked for nor kept."""
         server = self.rtsp(write_footage(self.path("footage.mkv")), fps=FPS, audio="aac")
         daemon = self.start(server.url, audio=False)
         written, path = self.clip(daemon)
@@ -99,7 +99,7 @@ class ClipAudio(harness.Case):
         daemon.stop()
 
     def test_main_and_sub(self):
-        """Audio comes from the stream that is kept. The one that is analysed has none, and nobody asks it for any."""
+        """Audio comes from the stream that is kept. The analysed stream has none, and is not asked for any."""
         footage = write_footage(self.path("footage.mkv"))
         sub, main = self.rtsp(footage, fps=FPS), self.rtsp(footage, fps=FPS, audio="aac")
         daemon = self.start(sub.url, source=main.url)
@@ -109,7 +109,7 @@ class ClipAudio(harness.Case):
         daemon.stop()
 
     def test_stream_without(self):
-        """Audio is asked for, and there is none: the log says so once, and the clip is as ever."""
+        """Audio is asked for, but there is none. The log says so once, and the clip has video alone."""
         server = self.rtsp(write_footage(self.path("footage.mkv")), fps=FPS)
         daemon = self.start(server.url)
         _, path = self.clip(daemon)
@@ -166,7 +166,7 @@ class ClipAudio(harness.Case):
         daemon.stop()
 
     def test_privacy_mask(self):
-        """A mask that switches clips off leaves no audio either."""
+        """If a mask switches clips off, no audio is kept either."""
         footage = write_footage(self.path("footage.mp4"), (*H264, "-c:a", "aac"))
         daemon = self.start(footage, camera={"masks": [MASK]})
         daemon.wait_event("evidence_written", 60, kind="snapshot")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Clips of alerts. The event and its rolls are in the clip, for each codec and distance of key frames, and it plays after a
-kill."""
+"""Clips of alerts. A clip holds the event with its pre-roll and post-roll, for each codec and distance of key frames. It plays
+after a kill."""
 import glob
 import json
 import os
@@ -16,7 +16,7 @@ import harness  # noqa: E402
 
 FPS = 10
 PRE, POST = 3, 2
-# MEMAED_TEST_LONG=1: key frames 10 s apart, too.
+# With MEMAED_TEST_LONG=1, also key frames that are 10 s apart.
 LONG = bool(os.environ.get("MEMAED_TEST_LONG"))
 
 
@@ -39,7 +39,7 @@ class Clips(harness.Case):
         return sorted(glob.glob(os.path.join(self.folder, "state", "evidence", "gate", "*", "*", "clip.*")))
 
     def check(self, daemon, written, event, key_distance):
-        """The clip that the log tells of begins with a key frame, holds the event with its rolls, and is sound."""
+        """The clip in the log begins with a key frame, holds the event with both rolls, and plays without a complaint."""
         path = os.path.join(self.folder, "state", written["path"])
         self.assertEqual(self.clips(), [path])
         self.assertEqual(os.path.getsize(path), int(written["bytes"]))
@@ -89,7 +89,7 @@ class Clips(harness.Case):
         self.one_clip("h264", 1, "clip.mp4", "avc1.")
 
     def test_chromium_plays_it(self):
-        """The clip plays by URL, with seeking. Frames come back in the player's own time."""
+        """A browser plays the clip by URL, and seeks in it."""
         browser.find()
         path = self.one_clip("h264", 1, "clip.mp4", "avc1.")
         with open(path, "rb") as f:
@@ -120,8 +120,8 @@ class Clips(harness.Case):
                 os.remove(self.clips()[0])
 
     def test_main_and_sub(self):
-        """The sub stream is analysed, the main stream kept: larger, of another aspect, 1.2 s later. When it is lost, REST says
-        so, and the next clip is made of the sub stream."""
+        """The sub stream is analysed. The main stream, which is larger, of another aspect and 1.2 s later, is kept. When it is
+        lost, REST says so, and the next clip is made of the sub stream."""
         events = [range(10 * FPS, 12 * FPS), range(45 * FPS, 47 * FPS)]
         sub = counted.write_counted(self.path("sub.mkv"), 80 * FPS, events, FPS)
         harness.ffmpeg("-i", sub, "-vf", "tpad=start=12,scale=640:360", "-c:v", "ffv1", self.path("main.mkv"))
@@ -141,7 +141,7 @@ class Clips(harness.Case):
         daemon.wait_event("evidence_source_lost", 30, camera="gate")
         shown = daemon.wait_camera("gate", lambda c: "evidence.source is lost" in (c["reason"] or ""))
         self.assertEqual(shown["state"], "watching")
-        # An alert that opens while the newest packet of the main stream is less than 3 s old has its clip of the main stream.
+        # While the newest packet of the main stream is less than 3 s old, a clip is still made of the main stream.
         lost_ms = 1000 * (time.time() + 3)
         later = harness.wait_for("a clip of a later alert", lambda: [
             e for e in daemon.events("evidence_written", kind="clip") if int(e["alert"]) > lost_ms], 90)
@@ -159,7 +159,7 @@ class Clips(harness.Case):
         daemon.stop()
 
     def test_killed_while_it_writes(self):
-        """After SIGKILL, the clip plays up to half a second and a look for packets before."""
+        """After SIGKILL, the clip lacks at most the last half second and the time between two looks for packets."""
         begin = 8 * FPS
         footage = counted.write_counted(self.path("footage.mkv"), 60 * FPS, [range(begin, 60 * FPS)], FPS)
         server = self.rtsp(footage, fps=FPS)
@@ -194,7 +194,7 @@ class Clips(harness.Case):
         daemon.stop()
 
     def test_end_of_the_daemon(self):
-        """SIGTERM ends a clip that is being written, within the time that there is."""
+        """At SIGTERM, a clip that is being written is completed in time."""
         footage = counted.write_counted(self.path("footage.mkv"), 60 * FPS, [range(6 * FPS, 60 * FPS)], FPS)
         server = self.rtsp(footage, fps=FPS)
         daemon = self.start(server.url)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`memaed check --connect`: what it tells of cameras and webhooks that are well, and of each kind that is not."""
+"""`memaed check --connect`: its report of cameras and webhooks without a fault, and of each kind of fault."""
 import base64
 import http.server
 import json
@@ -192,7 +192,7 @@ class Connect(harness.Case):
             start = time.monotonic()
             process.send_signal(number)
             out, err = process.communicate(timeout=20 * harness.SCALE)
-            self.assertLess(time.monotonic() - start, 1.3 * harness.SCALE)      # it gives up waiting for threads after 1.5 s
+            self.assertLess(time.monotonic() - start, 1.3 * harness.SCALE)      # after 1.5 s it no longer waits for its threads
             self.assertEqual(process.returncode, 1, err)
             self.assertIn(b"memaed check: ended by a signal before all was tried\n", err)
             self.assertNotIn(b"connect:", out)

@@ -25,7 +25,7 @@ class Credentials(harness.Case):
             self.assertEqual(at, -1, f"{where}: …{text[max(0, at - 200):at + 100]}…")
 
     def test_run(self):
-        """One camera that lets in, one that refuses the password, one that is not there, one with a token."""
+        """One camera accepts the password, one refuses it, one is not there, one has a token."""
         clip = harness.write_clip(self.path("clip.mkv"), size="96x64")
         server = self.rtsp(clip, user=USER, password="hunter2!Zq")
         receiver = Receiver(SECRET)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One camera's process that is killed, stopped or fed with hostile footage costs that camera alone. tests/bench/hostile_inputs.py
+"""If one camera's process is killed, stopped or fed with hostile footage, only that camera suffers. tests/bench/hostile_inputs.py
 is the long form."""
 import os
 import signal
@@ -39,7 +39,7 @@ class HostileInputs(harness.Case):
         well = daemon.camera("well")
         self.assertEqual((well["windows_skipped"], sum(well["breaks"].values())), (0, 0))
         self.assertEqual(daemon.get("/healthz")[0], 200)
-        if not harness.SAN:             # they bound no memory
+        if not harness.SAN:             # sanitizers have no bound on memory
             self.assertLess(harness.pss_mib(daemon.process.pid), 900)
         daemon.stop()
 

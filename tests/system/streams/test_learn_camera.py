@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`learn` from a camera: one that goes away, a recording that is interrupted and goes on, a file as camera."""
+"""`learn` from a camera: the camera goes away, a recording is interrupted and continued, a file is the camera."""
 import json
 import os
 import signal
@@ -86,7 +86,7 @@ class LearnCamera(learning.Case):
         self.assertIn("none-such.mkv", done.err)
 
     def test_resuming_a_file_as_camera(self):
-        """A file that is shorter than --hours is learned from once, however often the run is killed."""
+        """From a file that is shorter than --hours `learn` learns once, however often the run is killed."""
         config, model = self.configuration(self.normal)
         whole = self.path("whole.safetensors")
         args = self.camera_args(config, 5, "--steps", "200")

@@ -39,7 +39,7 @@ class LiveHttp(harness.Case):
         return self.serve(play, "video/x-flv")
 
     def ts(self, fps, when=lambda s: s):
-        """Sound is promised by the tables."""
+        """The tables of MPEG-TS promise sound, which never comes."""
         pictures = live_camera.ts(self.h264(f"{fps}.ts", fps))
 
         def play():
@@ -84,7 +84,7 @@ class LiveHttp(harness.Case):
         self.assertLess(camera["latency_ms"], 1000 * harness.SCALE, name)
 
     def test_no_delay_remains_after_a_stall(self):
-        """Nothing is sent from 4 s to 9 s. Then all that was kept comes at once."""
+        """Nothing is sent from 4 s to 9 s. Then all pictures of that time come at once."""
         def when(s):
             return 9 if 4 < s < 9 else s
         sources = {"flv": self.flv(10, when), "ts": self.ts(10, when), "mjpeg": self.mjpeg(10, when)}
@@ -93,14 +93,14 @@ class LiveHttp(harness.Case):
         sent = (time.monotonic() - began) * 10
         self.check_up_to_date(daemon, "flv", sent)
         self.check_up_to_date(daemon, "ts", sent)
-        mjpeg = daemon.camera("mjpeg")          # its pictures have no times but their arrivals: few of the burst are due
+        mjpeg = daemon.camera("mjpeg")          # its pictures have only times of arrival, so few of the burst are due
         self.assertEqual(mjpeg["state"], "watching")
         self.assertGreaterEqual(mjpeg["frames"], sent - 58 * harness.SCALE)
         self.assertEqual(daemon.events("camera_lost"), [])
         daemon.stop()
 
     def test_no_delay_builds_up(self):
-        """The camera's clock is 5 % fast or slow."""
+        """The camera's clock runs 5 % fast or slow."""
         sources = {"fast": self.flv(10, stamp=lambda s: 1.05 * s), "slow": self.flv(10, stamp=lambda s: 0.95 * s)}
         daemon, began = self.start(sources, 12)
         time.sleep(max(0, began + 25 - time.monotonic()))

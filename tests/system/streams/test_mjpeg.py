@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Motion JPEG by HTTP, as cameras write it: every way opens. An answer that is no video says so."""
+"""Motion JPEG by HTTP opens in every form that cameras write. If an answer is no video, the error says so."""
 import os
 import sys
 
@@ -46,7 +46,7 @@ class Mjpeg(harness.Case):
         self.model = harness.write_model(self.path("model.safetensors"))
 
     def serve(self, kind, pieces, headers=()):
-        """pieces: one each tenth of a second."""
+        """pieces: one is sent each tenth of a second."""
         def play():
             for i, piece in enumerate(pieces):
                 yield i / FPS, piece
@@ -64,7 +64,7 @@ class Mjpeg(harness.Case):
         harness.ffmpeg("-f", "lavfi", "-i", f"testsrc2=size=96x64:rate={FPS}:duration=30", "-c:v", "mjpeg", path)
         pictures = live_camera.jpegs(path)
         sources = {name: self.serve(kind, [first, *map(wrap, pictures)]) for name, (kind, first, wrap) in WAYS.items()}
-        # Some cameras make up a length.
+        # Some cameras send a wrong length.
         sources["length"] = self.serve(MULTIPART, list(map(WAYS["sound"][2], pictures)), [("Content-Length", "99999999")])
         daemon = self.start(sources)
         for name in sources:

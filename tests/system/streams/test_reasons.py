@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The true reason why a camera is lost stands in REST, in the log and in the event, and `learn --camera` tells it, too."""
+"""REST, the log and the event give the true reason why a camera is lost. `learn --camera` gives it, too."""
 import base64
 import json
 import os

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Cameras that send a source on: no password goes to another host, and no camera reaches the loopback of this machine."""
+"""Cameras that redirect a source: no password goes to another host, and no camera reaches this machine's loopback."""
 import os
 import re
 import socket

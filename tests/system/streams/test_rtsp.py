@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Cameras over RTSP that go away and come back, with a webhook receiver that verifies what it is told."""
+"""Cameras over RTSP that go away and come back. A webhook receiver verifies the events."""
 import base64
 import datetime
 import os
@@ -75,7 +75,7 @@ class Rtsp(harness.Case):
         self.check_gap(gate.scores)
         self.assertEqual(daemon.get("/readyz")[0], 200)
 
-        # The second camera never noticed: no event, no window missing beyond what it says itself.
+        # The second camera is not affected: it has no event, and lacks no windows but those that it reports itself.
         windows = [s["window"] for s in yard.drain()]
         skipped = daemon.camera("yard")["windows_skipped"]
         self.assertLessEqual(windows[-1] - windows[0] + 1 - len(windows), skipped)
@@ -109,7 +109,7 @@ class Rtsp(harness.Case):
         self.assertEqual(self.receiver.faults(), [])
 
     def test_stop_while_the_camera_is_dead(self):
-        """Connecting to a server that takes the connection and never answers does not hold up the end."""
+        """A server that accepts the connection and never answers does not delay the end."""
         self.server.signal(signal.SIGSTOP)
         daemon = self.start(stall_timeout_s=30)
         daemon.wait_camera("yard", "watching")

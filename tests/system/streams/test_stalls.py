@@ -22,7 +22,7 @@ class Stalls(harness.Case):
         return harness.write_clip(self.path(name), seconds=20, fps=FPS, size="96x64", codec=codec)
 
     def test_pictures_that_cease(self):
-        """From then on, slices of H.264 name parameters that the stream has not. The decoder refuses them."""
+        """From then on, slices of H.264 name parameter sets that the stream does not have. The decoder refuses them."""
         camera = LyingCamera(self.clip("clip.mkv", "-c:v", "ffv1"), FPS, interval=FPS)
         self.addCleanup(camera.close)
         daemon = self.start(camera.url)
@@ -48,7 +48,7 @@ class Stalls(harness.Case):
         return camera
 
     def test_pictures_that_begin_late(self):
-        """They begin after 4 s: longer than a time-out, shorter than three."""
+        """Pictures begin after 4 s, which is longer than one time-out and shorter than three."""
         daemon = self.start(self.without_first_pictures(1, 41).url)
         daemon.wait_camera("gate", "watching", 20)
         self.assertEqual(daemon.events("camera_lost"), [])

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Cameras whose time stamps lie. Every one is watched without a break, or lost with that reason; the others are untouched."""
+"""Cameras with wrong time stamps. Each is watched without a break, or lost with that reason. Other cameras are unaffected."""
 import base64
 import http.server
 import json
@@ -77,7 +77,7 @@ class TimeStamps(harness.Case):
             self.assertEqual(camera["state"], "watching", name)
             self.assertGreater(camera["frames"], 10 * FPS, name)
             self.assertLess(camera["frames"], (seconds + 5) * FPS, name)
-            # Without a break, all windows but those that the first fifteen pictures lack are due.
+            # Without a break, each picture but the first fifteen completes a window that is due.
             self.assertGreaterEqual(camera["windows_due"], (camera["frames"] - 15) // 4, (name, camera))
             self.assertEqual(sum(camera["breaks"].values()), 0, (name, camera))
             by = "arrival" if name in ("constant", "freeze") else "stream"
@@ -111,7 +111,7 @@ class TimeStamps(harness.Case):
         daemon.stop()
 
     def test_motion_jpeg_over_http_goes_by_arrivals(self):
-        """It has no time stamps. A rate that falls is seen at the arrivals."""
+        """The stream has no time stamps. Arrivals show that its rate falls."""
         class Camera(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(200)
@@ -196,7 +196,7 @@ class TimeStamps(harness.Case):
         daemon.stop()
 
     def test_slow_windows_make_no_alert(self):
-        """Every window is at the threshold, but alerts come of those alone whose frames come at the rate that is analysed."""
+        """Every window is at the threshold, but only windows whose frames come at the analysed rate alert."""
         camera = self.camera(lambda i, s: s, interval=1, sends=lambda i: i % 2 == 0)
         daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": 20, "fps_force": True, "source": camera.url,
                                                    "stride": 2, "alert": {"threshold": 1e-9, "merge_s": 0}}}})
@@ -242,7 +242,7 @@ class TimeStamps(harness.Case):
         daemon.stop()
 
     def test_pictures_that_are_never_due_are_a_stall(self):
-        """A download tells nothing of arrivals. The clock runs 90 times too slow, so that a picture comes due every 9 s."""
+        """The arrivals of a download tell nothing. The clock runs 90 times too slow, so a picture comes due every 9 s."""
         clip = self.path("slow.nut")
         harness.ffmpeg("-f", "lavfi", "-i", f"testsrc2=size=96x64:rate={FPS}:duration=20", "-vf",
                        "settb=1/90000,setpts=PTS/90", "-enc_time_base", "1/90000", "-fps_mode", "passthrough", "-c:v", "mjpeg",

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Cameras and webhooks by TLS: a stranger's certificate is refused before it gets the password, and can be named or let
-through."""
+"""Cameras and webhooks by TLS. A server with an untrusted certificate does not get the password. The configuration can name the
+certificate as trusted, or accept any."""
 import os
 import subprocess
 import sys
@@ -45,7 +45,7 @@ class Tls(harness.Case):
             reason = daemon.wait_camera(name, "lost", 30)["reason"]
             self.assertIn("TLS: the camera's certificate is not trusted; tls_ca_file can name it", reason, name)
         self.assertIn("TLS: the camera's certificate is for another host", daemon.wait_camera("misnamed", "lost", 30)["reason"])
-        self.assertNotIn("certificate", daemon.wait_camera("rtsps_own", "lost", 30)["reason"])      # it speaks HTTP
+        self.assertNotIn("certificate", daemon.wait_camera("rtsps_own", "lost", 30)["reason"])      # it speaks HTTP without TLS
         self.assertEqual(stranger.requests, [])
         shown = {c["name"]: c["tls_verified"] for c in daemon.get("/api/v1/cameras")[1]["cameras"]}
         self.assertEqual((shown["own"], shown["rtsps"], shown["loose"], shown["plain"]), (True, True, False, None))
@@ -56,7 +56,7 @@ class Tls(harness.Case):
         self.assertNotIn("hunter2", daemon.log())
 
     def test_webhooks(self):
-        """Two endpoints of one host, told apart by name. One has the file that vouches for it."""
+        """Two endpoints of one host are told apart by name. One names the certificate to trust."""
         made = subprocess.run(["sh", "-c", "echo whsec_$(openssl rand -base64 32)"], capture_output=True, text=True, check=True)
         secret = made.stdout.strip()
         receiver = Receiver(secret, tls=self.own)

@@ -32,7 +32,7 @@ def black(picture, _):
 
 
 def with_cover(picture, bar_at=None):
-    """A third of the picture is covered. A dark bar lies beside that, from that row on."""
+    """Covers a third of the picture. A dark bar lies beside the cover, from that row on."""
     rows = [bytearray(b"\x46" * 32 + picture[y * WIDTH + 32:(y + 1) * WIDTH]) for y in range(HEIGHT)]
     for y in range(bar_at, bar_at + 24) if bar_at is not None else ():
         rows[y][70:94] = b"\x0a" * 24
@@ -40,7 +40,7 @@ def with_cover(picture, bar_at=None):
 
 
 def shaken(picture, i):
-    """The picture swings by two pixels to each side, 1.25 times a second."""
+    """Swings the picture by two pixels to each side, 1.25 times a second."""
     by = round(2 * math.sin(2 * math.pi * i / 8))
     rows = (picture[y * WIDTH:(y + 1) * WIDTH] for y in range(HEIGHT))
     return b"".join(row[-by:] + row[:-by] for row in rows)

@@ -1,4 +1,4 @@
-/* web/files/ranges, web/files/conditions: header fields of clients, right and wrong ones. */
+/* web/files/ranges, web/files/conditions: header fields of clients, valid and invalid ones. */
 #include <check.h>
 #include <errno.h>
 #include <string.h>

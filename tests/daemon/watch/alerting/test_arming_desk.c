@@ -1,4 +1,4 @@
-/* daemon/watch/alerting/arming: orders that are kept and restored, that outlast a reload, and the events of a tick. */
+/* daemon/watch/alerting/arming: orders are kept, restored, and outlast a reload; a tick posts events. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static void abort_test(void *arg, const char *text)
     ck_abort_msg("%s", text);
 }
 
-/* Makes the cameras of this YAML those of the desk. */
+/* Gives the desk the cameras of this YAML. */
 static void configure(const char *cameras)
 {
     char text[1000];
@@ -144,7 +144,7 @@ START_TEST(test_reload)
 }
 END_TEST
 
-/* A camera that comes back is as the next start would find it: without the orders that it had before. */
+/* A camera that was removed and comes back has no orders, as if memaed had just started. */
 START_TEST(test_removed)
 {
     arming_order(desk, "gate", ARMING_DISARM, 0, "anna");
@@ -166,7 +166,7 @@ START_TEST(test_restored)
     arming_restore(desk, "gate", &orders);
     ck_assert_str_eq(state_of("gate"), "snoozed");
     ck_assert_int_eq(n_kept, 0);
-    arming_restore(desk, "door", &orders);      /* is not configured */
+    arming_restore(desk, "door", &orders);      /* door is not configured */
     ck_assert_int_eq(n_kept, 1);
     ck_assert_str_eq(kept_camera, "door");
     ck_assert_int_eq(kept.disarm.since_us | kept.snooze.since_us, 0);

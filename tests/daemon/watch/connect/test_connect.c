@@ -1,4 +1,4 @@
-/* The faults of a camera that `memaed check --connect` finds. Openings are tried in tests/system/streams/test_connect.py. */
+/* The faults of a camera that `memaed check --connect` finds. tests/system/streams/test_connect.py opens real cameras. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Files of evidence without a row in the database: which are given one, and which are left alone. */
+/* Files of evidence without a row in the database: which of them get a row, and which are left alone. */
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -103,7 +103,7 @@ START_TEST(files_without_a_row_get_one)
 }
 END_TEST
 
-/* The row that is there stays as it is, also where its file is another, or gone. */
+/* A row that exists stays as it is, even if its file has another size or is gone. */
 START_TEST(rows_stay)
 {
     struct evidence_row row = {.alert = 100, .kind = EVIDENCE_CLIP, .path = "evidence/gate/" DAY "/100/clip.mp4", .bytes = 77,
@@ -126,7 +126,7 @@ END_TEST
 static const struct evidence_row a_copy = {.alert = 100, .kind = EVIDENCE_COPY, .path = "evidence/gate/" DAY "/100/copy.mp4",
                                            .bytes = 6, .made_us = 5, .codec = "h264", .codecs = "avc1.64001f"};
 
-/* The row of a copy waits in the store's queue while adoption looks, and is written before that of the adoption. */
+/* The row of a copy is still in the store's queue while adoption looks. It is written before the row of the adoption. */
 static void add_later(void *arg, const struct evidence_row *row)
 {
     must(evidence_rows_add(database, &a_copy, &err));
@@ -146,7 +146,7 @@ START_TEST(the_codec_of_a_row_that_comes_meanwhile_stays)
 }
 END_TEST
 
-/* The store's queue may also hold the row of the adoption first. */
+/* The row of the adoption may also come first. */
 START_TEST(a_codec_may_come_later)
 {
     put_alert(100, "gate", 200000);
@@ -169,7 +169,7 @@ START_TEST(one_clip_of_two)
 }
 END_TEST
 
-/* A file whose alert the database does not know, and one of this run, which gets its row when it is complete. */
+/* The database does not know the alert of one file. The other file is of this run, and gets its row when it is complete. */
 START_TEST(other_alerts_are_left_alone)
 {
     put_alert(100, "gate", 200000);
@@ -190,7 +190,7 @@ START_TEST(other_names_are_left_alone)
     shell("cd evidence && mkdir -p gate/1970-01-02/100 yard/" DAY "/100 && "
           "touch gate/1970-01-02/100/clip.mp4 yard/" DAY "/100/clip.mp4");
     ck_assert_uint_eq(adopt(100), 0);
-    ck_assert_int_eq(steps, 1);         /* three folders of one alert */
+    ck_assert_int_eq(steps, 1);         /* one step for three folders of one alert */
     shell("test -p evidence/gate/" DAY "/100/why.jpg -a -f evidence/yard/" DAY "/100/clip.mp4");
 }
 END_TEST
@@ -215,7 +215,7 @@ START_TEST(no_link_is_followed)
 }
 END_TEST
 
-/* The process of the last run that writes a clip ends soon after it. Until then its size is not final. */
+/* A process of the last run still writes a clip, and ends soon. Until then the clip's size is not final. */
 START_TEST(a_file_that_is_being_written_is_waited_for)
 {
     struct adoption adoption = {.below = 102};

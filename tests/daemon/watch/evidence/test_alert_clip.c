@@ -1,5 +1,5 @@
-/* daemon/watch/evidence/alert_clip: a clip appears with its first fragment, and a crash or a failure before leaves no file under
- * its name. */
+/* daemon/watch/evidence/alert_clip: a clip appears under its name with its first fragment. After a crash or a failure before,
+ * there is no file of that name. */
 #include "daemon/watch/evidence/alert_clip.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #define SECOND_US INT64_C(1000000)
 
 static struct packet_ring *ring;
-static size_t fed;              /* packets */
+static size_t fed;              /* the number of packets that arrived */
 
 static void set_up(void)
 {

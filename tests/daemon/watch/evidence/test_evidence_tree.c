@@ -19,7 +19,7 @@ static void tear_down(void)
     delete_folder();
 }
 
-/* Makes a file of an alert, which is not published yet. */
+/* Makes a file of an alert, but does not publish it yet. */
 static struct place_file begin(const char *camera, uint64_t alert, int64_t opened_us, const char *name, size_t bytes)
 {
     struct place_file file;
@@ -30,7 +30,7 @@ static struct place_file begin(const char *camera, uint64_t alert, int64_t opene
     return file;
 }
 
-/* Makes a file of an alert; the descriptor stays open. */
+/* Makes and publishes a file of an alert. Returns its descriptor, which is still open. */
 static int make(const char *camera, uint64_t alert, int64_t opened_us, const char *name, size_t bytes)
 {
     struct place_file file = begin(camera, alert, opened_us, name, bytes);
@@ -38,7 +38,7 @@ static int make(const char *camera, uint64_t alert, int64_t opened_us, const cha
     return file.fd;
 }
 
-/* A file below evidence/. */
+/* Returns true if there is a file of this path below evidence/. */
 static bool is_there(const char *path)
 {
     return access(path_of("evidence%s", path), F_OK) == 0;
@@ -109,7 +109,7 @@ START_TEST(a_file_that_is_being_written_stays)
     close(make("gate", 300, 2 * DAY_US, "snapshot.jpg", 20));
     read_tree();
     ck_assert_int_eq(evidence_tree_delete(&tree, 0, folder, &err), -EBUSY);
-    int other = dup(fd);                /* as a process that writes the clip has it */
+    int other = dup(fd);                /* as the process has that writes the clip */
     close(fd);
     ck_assert_int_eq(evidence_tree_delete(&tree, 0, folder, &err), -EBUSY);
     ck_assert(is_there("/gate/1970-01-03/300/clip.mp4") && is_there("/gate/1970-01-03/300/snapshot.jpg"));
@@ -119,7 +119,7 @@ START_TEST(a_file_that_is_being_written_stays)
 }
 END_TEST
 
-/* A file that was not published goes once nobody writes it. */
+/* A file that was not published is deleted once no process has it open. */
 START_TEST(leftovers_of_a_crash_go)
 {
     struct place_file file = begin("gate", 300, 2 * DAY_US, "clip.mp4", 100);
@@ -132,12 +132,12 @@ START_TEST(leftovers_of_a_crash_go)
     read_tree();
     ck_assert(!is_there("/gate/1970-01-03/300/.clip.mp4") && is_there("/gate/1970-01-03/300/snapshot.jpg"));
     ck_assert(tree.alerts[0].files == 1 && tree.bytes == 20);
-    /* The name is free again. */
+    /* The name can be used again. */
     file = begin("gate", 300, 2 * DAY_US, "clip.mp4", 100);
     place_close(&file);
     place_close(&file);
     ck_assert(!is_there("/gate/1970-01-03/300/.clip.mp4") && !is_there("/gate/1970-01-03/300/clip.mp4"));
-    /* The same file is made before the tree is read. */
+    /* A leftover does not keep a file of its name from being made, even before the tree is read. */
     struct place_file crashed = begin("gate", 300, 2 * DAY_US, "copy.mp4", 100);
     close(crashed.fd);
     close(crashed.folder);
@@ -180,7 +180,7 @@ START_TEST(no_link_is_followed)
     must(evidence_tree_delete(&tree, 0, folder, &err));
     ck_assert_int_eq(access(path, F_OK), 0);
     ck_assert(!is_there("/gate/1970-01-03/300"));
-    /* The folder of a known alert becomes a link: nothing behind it goes. */
+    /* The folder of a known alert becomes a link. Nothing behind the link is deleted. */
     close(make("gate", 400, 2 * DAY_US, "clip.mp4", 100));
     read_tree();
     shell("cd evidence/gate/1970-01-03 && mv 400 400.moved && ln -s %s 400", outside);

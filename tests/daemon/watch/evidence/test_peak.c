@@ -1,4 +1,4 @@
-/* daemon/watch/evidence/peak: the frames of the highest window of the present cause. place: files appear complete, and once. */
+/* daemon/watch/evidence/peak keeps the frames of the highest window of the present cause. place: a file appears complete. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ enum { LENGTH = 3, SIZE = 4 };
 
 static struct peak *peak;
 
-/* Offers a window at so many seconds whose pixels are all `value`. */
+/* Offers a window of that second, whose pixels are all `value`. */
 static void offer(double seconds, float level, uint8_t value)
 {
     uint8_t pixels[SIZE];
@@ -27,7 +27,7 @@ static void offer(double seconds, float level, uint8_t value)
                frames);
 }
 
-/* The value of the pixels of the peak since then; -1: there is none. */
+/* The value of the pixels of the peak, if it lies at or after that second; -1: there is none. */
 static int read_since(double seconds)
 {
     uint8_t pixels[LENGTH * SIZE];
@@ -48,7 +48,7 @@ START_TEST(keeps_the_highest_of_a_cause)
     ck_assert_int_eq(read_since(0), -1);
     offer(10, 1, 1);
     offer(10.2, 3, 2);
-    offer(10.1, 2, 3);          /* from another worker, late */
+    offer(10.1, 2, 3);          /* another worker was late */
     offer(14, 2, 4);            /* a pause that a smoothed score bridges */
     ck_assert_int_eq(read_since(10), 2);
     ck_assert_int_eq(read_since(14.1), 2);      /* a pause before the alert opened */

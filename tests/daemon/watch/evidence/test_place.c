@@ -48,7 +48,7 @@ START_TEST(a_file_is_read_up_to_a_size)
     size_t size;
     put("snapshot.jpg", "a picture");
     must(place_get(folder, &gate, "snapshot.jpg", 8, &data, &size));
-    ck_assert(size == 9 && data == &none);              /* too large: its size alone */
+    ck_assert(size == 9 && data == &none);              /* the file is too large: only its size is told */
     must(place_get(folder, &gate, "snapshot.jpg", 9, NULL, &size));
     ck_assert_uint_eq(size, 9);
     must(place_get(folder, &gate, "snapshot.jpg", 9, &data, &size));
@@ -58,7 +58,7 @@ START_TEST(a_file_is_read_up_to_a_size)
 }
 END_TEST
 
-/* As the process that wrote a clip has the descriptor for a moment longer. */
+/* The process that wrote a clip may keep a descriptor a moment longer. The file is unlocked all the same. */
 START_TEST(a_closed_file_is_not_locked)
 {
     struct place_file file;
@@ -66,7 +66,7 @@ START_TEST(a_closed_file_is_not_locked)
     char path[32];
     int copy = dup(file.fd);
     snprintf(path, sizeof path, "/proc/self/fd/%d", copy);
-    int other = open(path, O_RDONLY);               /* opened anew: locks of its own */
+    int other = open(path, O_RDONLY);               /* it is opened anew, so it has locks of its own */
     ck_assert(copy >= 0 && other >= 0);
     ck_assert(flock(other, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK);
     must(place_publish(&file, &err));

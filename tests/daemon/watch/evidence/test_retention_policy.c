@@ -1,5 +1,5 @@
-/* The choice of evidence that goes: the oldest first, by age, by the size of all, by what is free on the disk. What is held or
- * being written never goes. The moments at which a short disk is told. */
+/* The choice of evidence that is deleted: the oldest first, by age, by the size of all, by the free room on the disk. Evidence
+ * that is held or being written is never deleted. Also: when it is told that a disk is too full, and that it has room again. */
 #include <check.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ enum { MOST = 8 };
 static struct retention_alert alerts[MOST];
 static size_t n;
 
-/* Alerts of 10 MiB each, one a day, the last one now. */
+/* Makes alerts of 10 MiB each, one a day, the last one now. */
 static void put_alerts(size_t count)
 {
     n = count;
@@ -22,7 +22,7 @@ static void put_alerts(size_t count)
         alerts[i] = (struct retention_alert){.id = (NOW_DAY - n + 1 + i) * DAY_MS, .bytes = 10 * MIB, .files = 1};
 }
 
-/* The alerts that go, by their reasons: a letter for each alert, "-" where it stays. */
+/* A letter for each alert, oldest first: the reason for which its evidence is deleted; '-': it stays. */
 static const char *choose(const struct retention_limits *limits, int64_t free_bytes)
 {
     static char text[MOST + 1];
@@ -99,10 +99,10 @@ START_TEST(a_short_disk_is_told_once)
     ck_assert(alarm.full && !alarm.paused);
     ck_assert(!retention_alarm_step(&alarm, &limits, 20 * s, 150, true));
     ck_assert(!retention_alarm_step(&alarm, &limits, 49 * s, 200, false));      /* too soon */
-    ck_assert(!retention_alarm_step(&alarm, &limits, 51 * s, 149, false));      /* too little */
+    ck_assert(!retention_alarm_step(&alarm, &limits, 51 * s, 149, false));      /* too little room */
     ck_assert(retention_alarm_step(&alarm, &limits, 52 * s, 150, false));
     ck_assert(!alarm.full);
-    /* Nothing could be deleted. */
+    /* No evidence could be deleted: clips pause. */
     ck_assert(retention_alarm_step(&alarm, &limits, 60 * s, 99, false));
     ck_assert(alarm.full && alarm.paused);
     ck_assert(!retention_alarm_step(&alarm, &limits, 61 * s, 124, false));

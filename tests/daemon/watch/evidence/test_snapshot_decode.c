@@ -1,4 +1,4 @@
-/* daemon/watch/evidence/snapshot: a picture that is damaged is given, unless privacy masks are to be drawn over it. */
+/* daemon/watch/evidence/snapshot: a damaged picture is used, unless privacy masks are to be drawn over it. */
 #include "daemon/watch/evidence/snapshot.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 
 #define SECOND_US INT64_C(1000000)
 
-enum { LOST = 30, SHOWN = 35 };         /* packets, in a group that begins with packet 25 */
+enum { LOST = 30, SHOWN = 35 };         /* numbers of packets, both of the group that begins with packet 25 */
 
 static struct packet_ring *ring;
 
@@ -16,7 +16,7 @@ static int64_t arrival_of(size_t i)
     return 10 * SECOND_US + 40000 * (int64_t)i;
 }
 
-/* The ring holds pictures, 25 a second from 10 s on, without packet `lost`. */
+/* Fills the ring with packets, 25 a second from 10 s on, but not with packet `lost`. */
 static void fill_ring(size_t lost)
 {
     read_four_seconds();

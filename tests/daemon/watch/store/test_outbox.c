@@ -1,6 +1,7 @@
-/* daemon/watch/store/outbox: the outbox of webhooks over a real database and its writer. An entry that was delivered is not
- * given again before the database knows. Order, attempts, dead letters and disabled endpoints survive a restart. Endpoints that
- * are gone lose their events. A database that cannot be written delays nobody, and another one in its place has other events. */
+/* daemon/watch/store/outbox: the outbox of webhooks over a real database and its writer. A delivered entry is not given again,
+ * even if the database does not know yet. Order, attempts, dead letters and disabled endpoints survive a restart. Endpoints that
+ * are removed lose their events. A database that cannot be written delays nobody. Another database in its place has other
+ * events. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@ static void wake(void *arg)
     atomic_fetch_add(&woken, 1);
 }
 
-/* a and b take all, but webhook.disabled of itself. */
+/* Both endpoints, a and b, take every event but a webhook.disabled about themselves. */
 static bool wants(const void *arg, size_t i, const char *name, const struct event *event)
 {
     (void)arg;
@@ -39,7 +40,7 @@ static bool wants(const void *arg, size_t i, const char *name, const struct even
     return !event->webhook || strcmp(event->webhook, name) != 0;
 }
 
-/* The events of a new database begin with the time at which it was made; here they begin with 1. */
+/* The seq of events in a new database begins with the time at which it was made. In these tests it begins with 1. */
 static void number_from_one(void)
 {
     open_database();
@@ -205,7 +206,7 @@ START_TEST(a_delivery_that_is_not_written_yet)
     ck_assert_int_eq(next("a"), 257);
     ck_assert_int_eq(next("b"), 1);
     ck_assert(counts("a").queued == 44 && counts("a").dead == 128 && counts("b").queued == 300);
-    /* There is an end to what is kept in memory. */
+    /* The outbox keeps 256 entries for the database in memory, and no more. */
     ck_assert_int_eq(outbox.delivered(outbox.context, "a", 257, 1), -EAGAIN);
     ck_assert_int_eq(next("a"), 257);
     deliver("b", 1);
@@ -248,8 +249,8 @@ START_TEST(dead_letters)
     block();
     atomic_store(&woken, 0);
     ck_assert_int_eq(outbox.retry_dead(outbox.context, "a", 5000), 1);
-    ck_assert_int_eq(outbox.retry_dead(outbox.context, "a", 7000), 1);  /* the first order serves; orders do not pile up */
-    ck_assert(next("a") == 0 && next("b") == 1);        /* no entry goes before it */
+    ck_assert_int_eq(outbox.retry_dead(outbox.context, "a", 7000), 1);  /* the first order serves, the second adds none */
+    ck_assert(next("a") == 0 && next("b") == 1);        /* no entry overtakes the dead letter */
     ck_assert_int_eq(atomic_load(&woken), 0);
     unblock();
     flush();
@@ -258,7 +259,7 @@ START_TEST(dead_letters)
     ck_assert(again.seq == 1 && again.attempts == 0 && again.due_us == 0 && again.queued_us == 5000 && again.time_us == 1000);
     ck_assert_str_eq(again.id, first.id);
     ck_assert_int_eq(outbox.dead(outbox.context, "a", 1, 6, 1235, "again"), 0);
-    ck_assert_int_eq(outbox.retry_dead(outbox.context, "a", 6000), 1);          /* also one that is not written yet */
+    ck_assert_int_eq(outbox.retry_dead(outbox.context, "a", 6000), 1);          /* even one that is not written yet */
     flush();
     ck_assert_int_eq(next("a"), 1);
     deliver("a", 1);
@@ -276,13 +277,13 @@ START_TEST(disabled_endpoints)
     ck_assert(state("a").disabled_us == 123 && state("b").disabled_us == 0);
     events_post(events, &(struct event){.type = EVENT_WEBHOOK_DISABLED, .webhook = "a", .reason = "it answered 410"});
     flush();
-    ck_assert(counts("a").queued == 1 && counts("b").queued == 2);      /* nobody is told of itself */
+    ck_assert(counts("a").queued == 1 && counts("b").queued == 2);      /* no endpoint is told of itself */
     close_all();
     open_all();
     ck_assert_int_eq(state("a").disabled_us, 123);
     ck_assert_str_eq(state("a").reason, "it answered 410");
     ck_assert_str_eq(state("a").mark, "url-12345678");
-    ck_assert_int_eq(next("a"), 1);                     /* it keeps its entries, and the sender knows that it is disabled */
+    ck_assert_int_eq(next("a"), 1);                     /* it keeps its entries; the sender has to leave it alone */
     ck_assert_int_eq(outbox.enable(outbox.context, "a"), 0);
     ck_assert_int_eq(state("a").disabled_us, 0);
     close_all();
@@ -310,7 +311,7 @@ START_TEST(endpoints_that_are_gone)
     ck_assert_int_eq(outbox.retry_dead(outbox.context, "a", 1), -ENOENT);
     ck_assert_int_eq(outbox.list_dead(outbox.context, "a", &(struct outbox_dead *){NULL}, 1), -ENOENT);
     ck_assert(next("b") == 1 && next("c") == 0);
-    /* It comes back before the database knows that it was gone. */
+    /* The endpoint comes back before the database knows that it was removed. */
     ck_assert_int_eq(outbox.endpoints(outbox.context, (const char *const[]){"a", "b"}, 2), 0);
     ck_assert(next("a") == 0 && next("b") == 1 && state("a").disabled_us == 0);
     unblock();
@@ -337,7 +338,7 @@ START_TEST(only_what_is_ready)
     events_post(events, &(struct event){.type = EVENT_CAMERA_LOST, .camera = "gate", .reason = "x"});
     for (int64_t until = monotonic_us() + 20 * SECOND_US; counts("a").queued < 2; usleep(1000))
         ck_assert_int_lt(monotonic_us(), until);
-    ck_assert_int_eq(next("a"), 0);                     /* and nothing goes before it */
+    ck_assert_int_eq(next("a"), 0);                     /* no entry overtakes the one that waits */
     store_alert_ready(store, 7);
     for (int64_t until = monotonic_us() + 20 * SECOND_US; next("a") == 0; usleep(1000))
         ck_assert_int_lt(monotonic_us(), until);
@@ -350,7 +351,7 @@ END_TEST
 START_TEST(another_database_in_its_place)
 {
     char path[128], bytes[65536];
-    struct database *other;             /* it changes the database, so that the store has to read it again */
+    struct database *other;             /* a second connection, whose writes make the store read again */
     struct database_opening opening;
     open_all();
     post(3);
@@ -368,7 +369,7 @@ START_TEST(another_database_in_its_place)
         ck_assert_int_lt(monotonic_us(), until);
     }
     flush();
-    deliver("a", (int64_t)old.seq);                     /* of the old one: it stays in the new one */
+    deliver("a", (int64_t)old.seq);                     /* of the old database: no entry of the new one is removed */
     flush();
     int64_t first = next("a");
     ck_assert_int_gt(first, (int64_t)old.seq);

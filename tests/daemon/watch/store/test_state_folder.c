@@ -1,4 +1,4 @@
-/* daemon/watch/store/state_folder: the folder is created, one memaed has it at a time, and faults name path and cause. */
+/* daemon/watch/store/state_folder: the folder is created, one memaed uses it at a time, and faults name path and cause. */
 #include "daemon/watch/store/state_folder.h"
 
 #include <errno.h>

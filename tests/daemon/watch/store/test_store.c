@@ -1,6 +1,6 @@
-/* daemon/watch/store: an event, its alert and its outbox rows are one transaction and are published after it. Posting never
- * waits. A database that cannot be written, or is damaged, costs nothing that fits into the queue. Also: events that wait for
- * evidence; the reader. */
+/* daemon/watch/store: an event, its alert and its outbox rows are one transaction, and the event is published after it. Posting
+ * never waits. If the database cannot be written or is damaged, nothing is lost as long as it fits into the queue. Also: events
+ * that wait for evidence; the reader. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,13 +30,13 @@ static struct store *store;
 static struct events *events;
 static struct alertlog *alerts;
 
-/* The published events: "alert.opened 7, camera.lost 0!, " with the alert's id; "!": not ready. Each event must be in the
- * database by then. */
+/* The published events, with the alert's id: "alert.opened 7, camera.lost 0!, ". '!': the event is not ready. publish() checks
+ * that the event is in the database. */
 static struct {
     pthread_mutex_t mutex;
     char text[65536];
     int n;
-    bool unread;                /* the database is not looked into */
+    bool unread;                /* publish() does not look into the database */
     int64_t last_seq;
     char last_body[4096], last_id[64];
 } seen = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -76,7 +76,7 @@ static void publish(void *arg, const struct store_event *event)
     pthread_mutex_unlock(&seen.mutex);
 }
 
-static int published_with(const char *type)     /* how many events, if the type is among them; else -1 */
+static int published_with(const char *type)     /* the number of events if one has that type; else -1 */
 {
     pthread_mutex_lock(&seen.mutex);
     int n = strstr(seen.text, type) ? seen.n : -1;
@@ -97,7 +97,7 @@ static struct store_stats stats(void)
     return ret;
 }
 
-/* all takes all events, but its own webhook.disabled; alerts takes the openings of alerts at the gate. */
+/* The endpoint `all` takes every event but its own webhook.disabled, `alerts` the openings of alerts at the gate. */
 static bool wants(const void *arg, size_t i, const char *name, const struct event *event)
 {
     ck_assert_ptr_null(arg);
@@ -134,7 +134,7 @@ static void close_store(void)
     events_free(events);
     alertlog_close(alerts);
     char name[HEARTBEAT_NAME_SIZE];
-    ck_assert(!heartbeats_stuck(&beats, INT64_MAX, name));      /* the beat has left */
+    ck_assert(!heartbeats_stuck(&beats, INT64_MAX, name));      /* the store's beat has left */
     heartbeats_destroy(&beats);
     store = NULL;
 }
@@ -184,7 +184,7 @@ static int64_t queued(const char *endpoint)
 
 /* ---- writing and publishing ----------------------------------------------------------------------------------------- */
 
-/* Scores that the database refuses are dropped and counted; they hold up no event. */
+/* Scores that the database refuses are dropped and counted. They hold up no event. */
 START_TEST(scores_that_are_refused)
 {
     start_store(0);
@@ -230,7 +230,7 @@ START_TEST(published_after_the_commit)
     int64_t last_seq = seen.last_seq;
     close_store();
 
-    start_store(0);             /* what comes next has the next seq and the next id */
+    start_store(0);             /* the next event has the next seq, the next alert the next id */
     ck_assert_uint_eq(store_last_alert(store), 1000);
     ck_assert_uint_eq(open_alert("gate").id, 1001);
     wait_published(1);
@@ -253,7 +253,7 @@ START_TEST(what_was_open_is_interrupted)
     char expected[128];
     snprintf(expected, sizeof expected, "alert.closed %llu, alert.closed %llu, ", (unsigned long long)first.id,
              (unsigned long long)third.id);
-    ck_assert_str_eq(seen.text, expected);              /* before the thread starts: REST shows no open one */
+    ck_assert_str_eq(seen.text, expected);              /* published before the store's thread starts */
     ck_assert_ptr_nonnull(strstr(seen.last_body, "\"state\":\"interrupted\""));
     ck_assert_int_eq(queued("all"), 6);
     struct database *reader = open_reader();
@@ -296,7 +296,7 @@ START_TEST(scores_and_peaks_follow)
     ck_assert(n == 1 && minute.minimum == 0 && minute.slow == 1);
     must(alert_rows_find(reader, alert.id, &read, &err));
     ck_assert_double_eq(read.peak_score, 99);
-    ck_assert_uint_le(stats().commits, 6);              /* not one for each score or peak */
+    ck_assert_uint_le(stats().commits, 6);              /* scores and peaks have no commit each */
     database_close(reader);
     close_store();
 }
@@ -328,7 +328,7 @@ START_TEST(an_event_waits_for_its_evidence)
     size_t n;
     start_store(10 * SECOND_US);
     struct alert_record alert = open_alert("gate");
-    post(EVENT_CAMERA_LOST);            /* waits for nothing */
+    post(EVENT_CAMERA_LOST);            /* this event waits for no evidence */
     wait_published(2);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, camera.lost 0, ");
     store_alert_ready(store, 9999);     /* no such alert */
@@ -336,7 +336,7 @@ START_TEST(an_event_waits_for_its_evidence)
     store_alert_ready(store, 1000);
     wait_published(3);
     struct database *reader = open_reader();
-    must(evidence_rows_after(reader, 999, rows, &n, &err));       /* before the event goes out */
+    must(evidence_rows_after(reader, 999, rows, &n, &err));       /* the row came before the event was ready */
     database_close(reader);
     ck_assert(n == 1 && strcmp(rows[0].path, row.path) == 0 && rows[0].bytes == 77);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, camera.lost 0, alert.opened 1000, ");
@@ -376,7 +376,7 @@ START_TEST(rows_of_deleted_files_go)
     must(evidence_rows_add(reader, &row, &err));
     int n = 0;
     for (; store_evidence_gone(store, alert.id) == 0; n++);
-    ck_assert_int_ge(n, QUEUE_GONE_MAX);        /* and then it takes no more */
+    ck_assert_int_ge(n, QUEUE_GONE_MAX);        /* when the queue is full, it takes no more */
     size_t left = 1;
     for (int64_t until_us = monotonic_us() + 20 * SECOND_US; left > 0 && monotonic_us() < until_us; usleep(20000))
         must(evidence_rows_after(reader, alert.id - 1, &row, &left, &err));
@@ -398,15 +398,15 @@ START_TEST(but_not_for_ever)
     close_store();
     start_store(100 * SECOND_US);
     open_alert("gate");
-    wait_published(2);                  /* the one above was interrupted */
-    close_store();                      /* the end does not wait either */
+    wait_published(2);                  /* one event: the alert above was interrupted */
+    close_store();                      /* closing does not wait for evidence */
     ck_assert_str_eq(seen.text, "alert.closed 1000, alert.opened 1001!, alert.opened 1001, ");
 }
 END_TEST
 
 /* ---- a database that cannot be written ------------------------------------------------------------------------------ */
 
-/* Holds the lock of a writer, as another program might. */
+/* Takes the lock for writing, as another program might. */
 static struct database *block(void)
 {
     struct database *other;
@@ -440,7 +440,7 @@ START_TEST(posting_never_waits)
     struct store_stats s = stats();
     ck_assert_int_ge((int64_t)s.scores_dropped, SCORES - 16384 - 512);
     ck_assert_uint_eq(s.events_dropped, 0);
-    ck_assert_uint_eq(s.events_queued, EVENTS);         /* also those that are being written */
+    ck_assert_uint_eq(s.events_queued, EVENTS);         /* events that are being written count */
     for (int64_t until = monotonic_us() + 20 * SECOND_US; !stats().failing; usleep(1000))
         ck_assert_int_lt(monotonic_us(), until);
     char name[HEARTBEAT_NAME_SIZE];
@@ -465,7 +465,7 @@ START_TEST(a_full_queue_drops_and_counts)
     ck_assert_uint_eq(s.events_queued + s.events_dropped, 5000);
     ck_assert_uint_ge(s.events_dropped, 5000 - 4096 - 64);
     int64_t began_us = monotonic_us();
-    store_close(store, began_us + SECOND_US / 2);       /* the lock is still held: the end comes anyway */
+    store_close(store, began_us + SECOND_US / 2);       /* it closes in time, though the lock is still held */
     ck_assert_int_lt(monotonic_us() - began_us, 2 * SECOND_US);
     unblock(other);
     ck_assert(store_close(store, INT64_MAX));
@@ -490,7 +490,7 @@ START_TEST(a_damaged_database_is_replaced)
     seen.unread = true;
     char path[128], bytes[65536];
     memset(bytes, 0xa5, sizeof bytes);
-    struct database *other;             /* it changes the database, so that the store has to read it again */
+    struct database *other;             /* a second connection, whose writes make the store read again */
     struct database_opening opening;
     must(database_open(&other, folder, &opening, &err));
     must(database_execute(other, "PRAGMA wal_checkpoint(TRUNCATE)", &err));
@@ -504,12 +504,12 @@ START_TEST(a_damaged_database_is_replaced)
         usleep(20000);
     }
     ck_assert_uint_eq(store_generation(store), 1);
-    close_alert(&alert);                /* its row is new there */
+    close_alert(&alert);                /* the new database gets a new row of it */
     for (int64_t until = monotonic_us() + 20 * SECOND_US; published_with("alert.closed") < 0; usleep(1000))
         ck_assert_int_lt(monotonic_us(), until);
     ck_assert_int_eq(reader_alerts(reader, &(struct view_alerts_wanted){.limit = 4}, list, NULL, &found), 0);
     ck_assert(found.n == 1 && list[0].id == alert.id && list[0].closed_us == alert.closed_us);
-    ck_assert_uint_ne(found.store, id);                 /* cursors of the old one do not hold */
+    ck_assert_uint_ne(found.store, id);                 /* so cursors of the old database are refused */
     ck_assert_uint_eq(stats().events_dropped, 0);
     reader_close(reader);
     database_close(other);

@@ -1,4 +1,4 @@
-/* daemon/watch/store: what people say about alerts; a connection whose database is gone. */
+/* daemon/watch/store: labels that people give to alerts; a connection whose database is gone. */
 #include "daemon/watch/store/store.h"
 
 #include <errno.h>
@@ -72,7 +72,7 @@ START_TEST(committed_before_the_answer)
     must(reader_open(&reader, store, &err));
     struct alertlog_sink sink = store_alertlog_sink(store);
     sink.untold(sink.arg, &alert);
-    ck_assert_int_eq(label(1000, ALERT_ACKNOWLEDGE), 0);        /* right behind the opening, which may not be written yet */
+    ck_assert_int_eq(label(1000, ALERT_ACKNOWLEDGE), 0);        /* the opening may not be written yet */
     ck_assert_int_eq(told.labels.acknowledged_us, 123);
     ck_assert_int_eq(reader_alert(reader, 1000, &read, &labels), 0);
     ck_assert_str_eq(labels.acknowledged_by, "eva");
@@ -82,7 +82,7 @@ START_TEST(committed_before_the_answer)
     ck_assert_int_eq(label(1000, ALERT_NORMAL), 0);
     alert.closed_us = 2000000;
     sink.untold(sink.arg, &alert);
-    ck_assert_int_eq(label(1000, ALERT_MARK), 0);               /* closing left what was said before */
+    ck_assert_int_eq(label(1000, ALERT_MARK), 0);               /* closing kept the label from before */
     ck_assert(told.labels.marked && told.labels.normal_us == 123 && told.labels.acknowledged_us == 123);
     ck_assert_int_eq(reader_alert(reader, 1000, &read, &labels), 0);
     ck_assert(read.closed_us == 2000000 && labels.marked);
@@ -94,7 +94,7 @@ START_TEST(committed_before_the_answer)
 }
 END_TEST
 
-/* Whoever waits is told, also where the store ends without having written. */
+/* A caller who waits for a label gets an answer, even if the store ends without having written it. */
 START_TEST(given_up)
 {
     int n = n_told();
@@ -105,7 +105,7 @@ START_TEST(given_up)
 }
 END_TEST
 
-/* A file that is gone is a fault, and no alert that is not there. */
+/* A missing database is a fault. It is not reported as a missing alert. */
 START_TEST(a_database_that_is_gone)
 {
     struct connection connection = {0};

@@ -1,4 +1,4 @@
-/* io/capture/copying: a process of its own copies a clip, and whatever becomes of it, the caller is told. */
+/* io/capture/copying: a process of its own copies a clip. Whatever becomes of the process, the caller is told. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -46,7 +46,7 @@ static struct capture_copy_options options_of(int64_t limit_us, const atomic_boo
                                          .stops = {NULL, stop}};
 }
 
-/* A process copies as this one does. */
+/* The process makes the same copy that this one makes. */
 START_TEST(copies_the_same)
 {
     const struct capture_copy_options options = options_of(INT64_C(60000000), NULL);
@@ -85,7 +85,7 @@ START_TEST(faults_cross)
 }
 END_TEST
 
-/* A copy that takes too long, and one that nobody wants any more: soon over, and no process stays. */
+/* A copy that takes too long, or that is stopped, ends soon, and no process stays. */
 START_TEST(limits)
 {
     struct capture_copy ret;
@@ -108,7 +108,7 @@ START_TEST(limits)
 }
 END_TEST
 
-static int priority;            /* of the process that was killed */
+static int priority;            /* the nice value of the process that was killed */
 
 static void *kill_it(void *arg)
 {

@@ -1,5 +1,5 @@
-/* The mean colour of a picture is that of its pixels, in all kinds of formats; gray has none; others are not known. A source
- * gives it where it is asked for. */
+/* The mean colour of a picture is that of its pixels, in all kinds of formats. Gray has none, and that of other formats is not
+ * known. A source gives it if it is asked for. */
 #include "io/video/chroma/chroma.h"
 
 #include <check.h>
@@ -13,7 +13,7 @@
 #include "tests/frame.h"
 #include "tests/suite.h"
 
-/* Planes of chroma that are a on the left half and b on the right one. */
+/* Paints a plane of chroma: a on the left half, b on the right half. */
 static void paint(AVFrame *frame, int plane, int width, int height, int a, int b, int bytes)
 {
     for (int y = 0; y < height; y++)
@@ -93,7 +93,7 @@ START_TEST(a_source_gives_it_where_asked)
         ck_assert_int_eq(source_open(&source, clip_path("colour.mkv"), &options, &err), 0);
         ck_assert_int_eq(source_read(source, pixels, &frame, &err), 1);
         ck_assert_int_eq(frame.chroma.known, asked);
-        if (asked)              /* limited range: 0x804020 is u 104, v 159 or so */
+        if (asked)              /* in limited range 0x804020 has u 104 and v 159 or so */
             ck_assert(abs(frame.chroma.u / 256 - 104) <= 3 && abs(frame.chroma.v / 256 - 158) <= 4);
         source_close(source);
     }

@@ -1,5 +1,5 @@
-/* Blocks that do not fit are found on the grid alone: a scene with edges, noise and gradients has none, wherever it lies; blocks
- * at other places are none. Other formats and small pictures are not measured. */
+/* Blocks that do not fit are found only on the grid of the codec. A scene with edges, noise and gradients has none, wherever it
+ * lies, and neither have changes off the grid. Other formats and small pictures are not measured. */
 #include "io/video/damage/blocks.h"
 
 #include <check.h>
@@ -20,7 +20,7 @@ static void draw(AVFrame *frame, int phase)
                 (uint8_t)(((x + y / 3 + phase) / 23 % 2 ? 60 : 170) + (int)rng_below(&rng, 9) + x * 20 / frame->width);
 }
 
-/* Puts other content in the place of one block in `every`, `aside` pixels right of the grid and below it. */
+/* Changes about one block in `every`, each moved off the grid by `aside` pixels to the right and down. */
 static void corrupt(AVFrame *frame, int every, int aside)
 {
     const int line = frame->linesize[0];
@@ -42,7 +42,7 @@ START_TEST(blocks)
         for (int phase = 0; phase < 16; phase += 5) {
             draw(frame, phase);
             ck_assert_msg(blocks_measure(frame) < 200, "%d: %d", sizes[i][0], blocks_measure(frame));
-            corrupt(frame, 8, 5);                       /* beside the grid */
+            corrupt(frame, 8, 5);                       /* off the grid */
             ck_assert_msg(blocks_measure(frame) < 200, "%d, beside: %d", sizes[i][0], blocks_measure(frame));
             draw(frame, phase);
             corrupt(frame, 8, 0);

@@ -1,5 +1,6 @@
-/* The share of damaged pictures that are flagged, by codec and kind of damage. Streams are encoded, damaged by a fixed script,
- * decoded, and compared with the whole stream picture by picture. `test_damage table` prints the table of docs/figures.md. */
+/* Measures which share of damaged pictures is flagged, by codec and kind of damage. Streams are encoded, damaged by a fixed
+ * script, decoded, and compared with the undamaged stream picture by picture. `test_damage table` prints the table of
+ * docs/figures.md. */
 #include <check.h>
 #include <libavutil/frame.h>
 #include <math.h>
@@ -15,12 +16,12 @@
 
 enum { WIDTH = 128, HEIGHT = 96, SIZE = WIDTH * HEIGHT, N = 100, GOP = 20 };
 
-/* A picture is damaged if a pixel is off by more than this: less is not seen, and moves no score. */
+/* A picture is damaged if a pixel is off by more than this. Less is not seen, and moves no score. */
 enum { VISIBLE = 4 };
 
 static const struct codec {
     const char *name, *options, *file;
-    bool needed;                /* the encoder is always there; others are left out of the test where they are missing */
+    bool needed;                /* the encoder is always there; without the encoder, others are left out */
 } codecs[] = {
     {"H.264", "-c:v libx264 -g 20 -threads 2", "mkv", true},
     {"H.264, open GOPs",
@@ -43,16 +44,16 @@ static const char *const kinds[KINDS] = {
     "nothing", "begins in mid-GOP", "one picture lost", "a key frame lost", "3 % of pictures lost", "bytes altered in a picture",
     "3 % of MPEG-TS packets lost",
 };
-enum { ROUNDS = 6 };            /* of a kind that has places */
+enum { ROUNDS = 6 };            /* for kinds of damage that can be at several places */
 
 struct tally {
-    int damaged, caught, whole, flagged;        /* pictures; caught: flagged damaged ones; flagged: whole ones */
+    int damaged, caught, whole, flagged;        /* pictures; caught: flagged of the damaged; flagged: of the whole */
 };
 
 struct watch {
     uint8_t pixels[N][SIZE];
     bool there[N];
-    int order[2 * N], n;            /* of the pictures as they came */
+    int order[2 * N], n;            /* of the pictures, as they came */
     int num, den;
 };
 
@@ -64,7 +65,7 @@ static void on_stream(void *arg, const struct source_stream *stream)
 }
 
 /* All streams have 10 pictures a second and begin at `start` s, so a picture's time is its index. */
-static double start_s, first_s;        /* first_s: of the clip read last */
+static double start_s, first_s;        /* first_s: the first time of the clip that was read last */
 
 static void on_frame(void *arg, const struct AVFrame *frame, const struct source_frame *info)
 {
@@ -90,7 +91,7 @@ static void read_clip(const char *name, struct watch *w)
     struct source_frame frame;
     memset(w->there, 0, sizeof w->there);
     w->n = 0;
-    if (source_open(&source, clip_path(name), &options, &err) < 0)      /* nothing of it can be decoded */
+    if (source_open(&source, clip_path(name), &options, &err) < 0)      /* no picture of it can be decoded */
         return;
     while (source_read(source, pixels, &frame, &err) == 1) {
         int i = w->order[w->n - 1];
@@ -111,7 +112,7 @@ static bool looks_damaged(int i)
     return false;
 }
 
-/* Drops 3 of 100 packets of an MPEG-TS, but for its tables at the beginning. */
+/* Drops 3 of 100 packets of an MPEG-TS, but none of its tables at the beginning. */
 static void drop_transport(const char *from, const char *to, unsigned seed)
 {
     size_t size, n = 0;
@@ -128,7 +129,7 @@ static void drop_transport(const char *from, const char *to, unsigned seed)
     free(data);
 }
 
-/* Writes the damaged stream; false: this codec has no such stream. */
+/* Writes the damaged stream. Returns false if the codec has no such stream. */
 static bool spoil(const struct codec *codec, enum kind kind, int round, char *name, size_t size)
 {
     char clean[64], filter[256];
@@ -156,7 +157,7 @@ static bool spoil(const struct codec *codec, enum kind kind, int round, char *na
     case BYTES:
         snprintf(filter, sizeof filter, "noise=amount='if(eq(n\\,%d)\\,%d\\,0)'", at, 40 + 30 * round);
         break;
-    default:                    /* last, for it moves the start */
+    default:                    /* the last kind, because it moves the start */
         if (strcmp(codec->name, "Motion JPEG") == 0 || strncmp(codec->name, "AV1", 3) == 0)
             return false;
         clips_ffmpeg("-fflags +genpts -i @/%s -c copy %s -muxdelay 0 -muxpreload 0 @/clean-ts.ts", clean,
@@ -173,7 +174,7 @@ static bool spoil(const struct codec *codec, enum kind kind, int round, char *na
     return true;
 }
 
-/* Makes the clean stream. false: there is no encoder for it. */
+/* Makes the clean stream. Returns false if there is no encoder for it. */
 static bool encode(const struct codec *codec)
 {
     char command[128], encoder[32] = "";
@@ -236,7 +237,7 @@ START_TEST(table)
 }
 END_TEST
 
-/* The streams whose every picture is there: no codec and no structure of GOPs has a flag. */
+/* In streams whose every picture is there, no picture is flagged, whatever the codec and the structure of GOPs. */
 START_TEST(whole_streams_have_no_flag)
 {
     const struct codec *codec = &codecs[_i];
@@ -248,8 +249,8 @@ START_TEST(whole_streams_have_no_flag)
 }
 END_TEST
 
-/* Pictures that are predicted from one that is missing, of H.264 and HEVC: at least 98 of 100 are flagged. A loss flags few
- * pictures that are whole: a codec whose damage lasts for two GOPs would fail. */
+/* Of the H.264 and HEVC pictures that are predicted from a missing one, at least 98 of 100 are flagged. A loss flags few whole
+ * pictures: flags that last for two GOPs would fail. */
 START_TEST(what_follows_a_lost_picture_is_flagged)
 {
     static const enum kind lost[] = {MIDDLE, ONE_LOST, SOME_LOST};
@@ -293,7 +294,7 @@ static unsigned chance(unsigned *state)
     return (*state = *state * 1664525u + 1013904223u) >> 8;
 }
 
-/* Headers of any content end in a result: sanitizers see reads outside of them. */
+/* Headers of any content give a result. Sanitizers see reads outside of them. */
 START_TEST(broken_headers)
 {
     clips_ffmpeg("-f lavfi -i testsrc2=s=64x64:r=10:d=3 -pix_fmt yuv420p -c:v libx265 -x265-params "
@@ -306,13 +307,13 @@ START_TEST(broken_headers)
         size = chance(&state) % 4 ? size : chance(&state) % size;
         for (unsigned i = 0, n = chance(&state) % 200; i < n && size; i++)
             data[chance(&state) % (i % 2 ? size : size < 200 ? size : 200)] = (uint8_t)chance(&state);
-        uint8_t *exact = malloc(size ? size : 1);       /* ends where the data does */
+        uint8_t *exact = malloc(size ? size : 1);       /* the block ends where the data end */
         memcpy(exact, data, size);
         struct hevc *hevc;
         struct h264 *h264;
         ck_assert(hevc_open(&hevc, round % 3 ? NULL : exact, size) == 0 && h264_open(&h264, round % 3 ? NULL : exact, size) == 0);
         if (size && round % 5 == 0)
-            exact[0] = 1;                               /* avcC, hvcC */
+            exact[0] = 1;                               /* as an avcC or hvcC */
         hevc_extradata(hevc, exact, size);
         hevc_packet(hevc, exact, size, false);
         h264_extradata(h264, exact, size);

@@ -1,4 +1,4 @@
-/* The formats and codecs that cameras and footage use open. Others are refused by name, and no decoder of sound is ever
+/* The formats and codecs that cameras and footage use can be opened. Others are refused by name. No decoder of audio is ever
  * opened. */
 #include <check.h>
 #include <dlfcn.h>
@@ -16,7 +16,7 @@
 
 static int sound_opened;
 
-/* Stands before FFmpeg's own, in libavformat, too. */
+/* Replaces FFmpeg's own function, also for calls out of libavformat. */
 int avcodec_open2(AVCodecContext *context, const AVCodec *codec, AVDictionary **options)
 {
     static int (*own)(AVCodecContext *, const AVCodec *, AVDictionary **);
@@ -134,7 +134,7 @@ START_TEST(texts_are_refused_by_name)
 }
 END_TEST
 
-/* A picture that is of an allowed format, but whose codec is not, is none. */
+/* A file of an allowed format whose codec is not allowed is no picture. */
 START_TEST(a_folder_holds_allowed_pictures_alone)
 {
     mkdir(clip_path("folder"), 0700);
@@ -146,7 +146,7 @@ START_TEST(a_folder_holds_allowed_pictures_alone)
 }
 END_TEST
 
-/* The list of formats is for demuxers: no demuxer of it reads a device, and none of the network opens files by itself. */
+/* Of the demuxers on the list, none reads a device, and none for the network opens files by itself. */
 START_TEST(lists)
 {
     ck_assert_ptr_nonnull(strstr(allowed_formats(true), ",image2"));

@@ -1,4 +1,4 @@
-/* Bytes are split into JPEGs, whatever stands between them and however they arrive. */
+/* Bytes are split into JPEGs, whatever lies between the JPEGs and however the bytes arrive. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static void take(struct jpegs *jpegs)
     }
 }
 
-/* chunk: bytes that arrive at a time. */
+/* Splits data that arrive `chunk` bytes at a time. */
 static void split(const uint8_t *data, size_t size, size_t chunk)
 {
     struct jpegs *jpegs;
@@ -92,7 +92,7 @@ START_TEST(whatever_stands_between)
 }
 END_TEST
 
-/* The picture is whole at its last byte. */
+/* A picture is given out as soon as its last byte is there. */
 START_TEST(no_byte_late)
 {
     struct jpegs *jpegs;
@@ -135,7 +135,7 @@ START_TEST(a_picture_without_end_ends_at_the_next)
 }
 END_TEST
 
-/* Whatever comes, pictures are found again behind it. */
+/* Behind any damage, pictures are found again. */
 START_TEST(damage_ends)
 {
     struct rng rng;

@@ -19,7 +19,7 @@ enum { MAX_PACKETS = 4096 };
 
 static struct packet *packets[MAX_PACKETS];
 static size_t n_packets;
-static bool with_audio;         /* read_packets() reads those of the audio, too */
+static bool with_audio;         /* read_packets() also reads packets of the audio */
 
 static void ring_begin(void *arg, const struct packet_format *format, const void *extradata)
 {
@@ -69,7 +69,7 @@ static inline void read_four_seconds(void)
     read_packets(clip_path("footage.mkv"));
 }
 
-/* A new file of the folder, open for writing. */
+/* Creates a file in the folder. Returns its descriptor, open for writing. */
 static inline int create_clip(const char *name)
 {
     int fd = open(clip_path(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

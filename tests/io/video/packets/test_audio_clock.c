@@ -1,11 +1,11 @@
-/* When packets of audio are heard: by their stamps, after the packet before, or by their arrival. */
+/* The time of a packet of audio: by its time stamp, after the packet before, or by its arrival. */
 #include <check.h>
 #include <stdlib.h>
 
 #include "io/video/packets/audio_clock.h"
 #include "tests/suite.h"
 
-enum { LENGTH = 1920, NONE = -1 };      /* of a packet of AAC at 48 kHz */
+enum { LENGTH = 1920, NONE = -1 };      /* LENGTH: of a packet of AAC at 48 kHz */
 
 /* Gives the clock a packet. Returns its time; NONE: it is dropped. */
 static int64_t next(struct audio_clock *clock, int64_t stamp, int64_t arrived)
@@ -14,7 +14,7 @@ static int64_t next(struct audio_clock *clock, int64_t stamp, int64_t arrived)
     return audio_clock_next(clock, stamp, arrived, 1000000 + arrived * 100 / 9, LENGTH, &time) ? time : NONE;
 }
 
-/* MPEG-TS stamps the first of several packets. The others follow it, although it is dropped because the clip begins later. */
+/* MPEG-TS stamps only the first of several packets. The others follow it, even if it is dropped because the clip begins later. */
 START_TEST(unstamped_packets_follow)
 {
     struct audio_clock clock = {0};
@@ -26,7 +26,7 @@ START_TEST(unstamped_packets_follow)
 }
 END_TEST
 
-/* A stamp corrects what was placed without. Times rise all the same. */
+/* A time stamp corrects the times after packets without one. Times rise all the same. */
 START_TEST(stamps_correct)
 {
     struct audio_clock clock = {0};
@@ -38,7 +38,7 @@ START_TEST(stamps_correct)
 }
 END_TEST
 
-/* Without stamps, a pause is one. */
+/* A pause between packets without time stamps stays a pause. */
 START_TEST(pauses_stay)
 {
     struct audio_clock clock = {0};

@@ -1,5 +1,4 @@
-/* A clip has the audio beside the video, in time with it, in the container that holds both; and nothing that audio does costs the
- * video. */
+/* A clip has the audio in time with the video, in a container that holds both. No fault of the audio costs the video a packet. */
 #include <errno.h>
 #include <libavcodec/codec_id.h>
 #include <libavutil/mem.h>
@@ -11,7 +10,7 @@
 
 static char text[1 << 16];
 
-/* Black pictures, white for 0.2 s from each odd second on, with a tone in the same moments. */
+/* Makes black pictures that are white for 0.2 s from each odd second on, with a tone at the same times. */
 static void make(const char *name, const char *video, const char *audio)
 {
     clips_ffmpeg("-f lavfi -i color=black:s=64x48:r=25:d=6,drawbox=c=white:t=fill:enable='between(mod(t\\,2)\\,1\\,1.19)' "
@@ -37,7 +36,7 @@ static struct packet_stream *audio_stream(void)
     return NULL;
 }
 
-/* The first time after `from` in text that follows the key. */
+/* Returns the first time after `from` that follows the key in `text`. */
 static double found(const char *key, double from)
 {
     for (const char *at = text; (at = strstr(at, key)); at++) {
@@ -48,8 +47,8 @@ static double found(const char *key, double from)
     return NAN;
 }
 
-/* The first n flashes after `from`, two seconds apart, come with a tone, within 40 ms and the length of a packet. Returns when
- * the first one comes. */
+/* Checks that the first n flashes after `from`, two seconds apart, come with a tone, within 40 ms and the length of a packet.
+ * Returns the time of the first flash. */
 static double check_sync(const char *name, double from, int n)
 {
     char command[400];
@@ -64,11 +63,11 @@ static double check_sync(const char *name, double from, int n)
     return first;
 }
 
-/* FFmpeg has nothing to complain about, neither demuxing nor decoding. */
+/* Checks that FFmpeg demuxes and decodes the clip without a complaint. */
 static void check_sound(const char *name)
 {
     char command[400];
-    /* What FFmpeg's encoder of Motion JPEG leaves out, and what PCM does not tell, is no fault of the clip. */
+    /* FFmpeg's Motion JPEG lacks an end mark, and PCM names no layout of channels. That is no fault of the clip. */
     snprintf(command, sizeof command, "(ffprobe -v warning -show_packets @/%s 2>&1 >/dev/null; "
              "ffmpeg -nostdin -v warning -xerror -i @/%s -f null - 2>&1 || echo failed) "
              "| grep -v -e 'EOI missing' -e 'Guessed Channel'", name, name);
@@ -134,7 +133,7 @@ START_TEST(holds_both)
     check_sound(clip);
     ck_assert_double_eq_tol(check_sync(clip, 0.5, 3), 1, 0.15);
 
-    /* From a later key frame on: audio that is earlier is cut, and both stay in time. */
+    /* If the clip begins at a later key frame, earlier audio is cut, and both stay in time. */
     size_t from = n_packets / 3;
     while (!packets[from]->times.key)
         from++;
@@ -145,7 +144,7 @@ START_TEST(holds_both)
 }
 END_TEST
 
-/* Without being asked for, no packet of audio is there. */
+/* If audio is not asked for, there is no packet of it. */
 START_TEST(only_where_asked)
 {
     make("unasked.mkv", h264, "-c:a aac");
@@ -161,7 +160,7 @@ START_TEST(only_where_asked)
 }
 END_TEST
 
-/* A clip that nobody ended, up to its last whole fragment, as a crash leaves it. */
+/* A clip as a crash leaves it: never closed, up to its last whole fragment. */
 START_TEST(plays_after_a_crash)
 {
     const char *file = _i ? "crash.mkv" : "crash.mp4";
@@ -187,7 +186,7 @@ START_TEST(plays_after_a_crash)
 }
 END_TEST
 
-/* A packet of the audio with other times. */
+/* Returns the packet with other times. */
 static struct packet *with_times(const struct packet *packet, int64_t pts, int64_t later_us)
 {
     struct packet_times times = packet->times;
@@ -198,7 +197,7 @@ static struct packet *with_times(const struct packet *packet, int64_t pts, int64
     return other;
 }
 
-/* Packets arrive when they are shown. */
+/* Sets the arrival of each packet to the time at which it is shown. */
 static void set_arrivals(void)
 {
     int64_t last_us = 0;
@@ -210,7 +209,7 @@ static void set_arrivals(void)
     }
 }
 
-/* Audio that lies in its time stamps, has none, begins late, pauses, or is no audio at all. */
+/* Faults of audio: wrong time stamps, or none; it begins late, pauses, or is garbage. */
 static const char *const faults[] = {"ahead", "behind", "leaps back and forth", "stands still", "no times", "huge", "garbage",
                                      "late", "pauses", "mirrored"};
 
@@ -228,7 +227,7 @@ static struct packet *with_fault(size_t k, const struct packet *packet, size_t n
     return other;
 }
 
-/* The number of the test: twice that of the fault, and 1 more for Matroska. */
+/* The test's number is twice that of the fault, plus 1 for Matroska. */
 START_TEST(costs_no_video)
 {
     const size_t k = (size_t)_i / 2;
@@ -253,9 +252,9 @@ START_TEST(costs_no_video)
     ck_assert_uint_eq(stats.repaired, 0);
     if (k != 6)
         check_sound(file);
-    if (k == 6 && strcmp(file, "liar.mp4") == 0)        /* the muxer took none, and codecs= names none */
+    if (k == 6 && strcmp(file, "liar.mp4") == 0)        /* MP4's muxer takes no garbage, and `codecs` names no audio */
         ck_assert_msg(stats.audio_packets == 0 && stats.audio_lost > 0 && !strchr(stats.codecs, ','), "%s", stats.codecs);
-    if (k == 0 || k == 1)               /* moved to where it arrives */
+    if (k == 0 || k == 1)               /* such audio is placed by its arrival */
         check_sync(file, 2.5, 2);
     if (k == 7 || k == 8)
         check_sync(file, 4.5, 1);
@@ -281,7 +280,7 @@ START_TEST(memory_is_short)
             static const uint8_t data[60000];
             packet_unref(packet);
             packet = packet_new(packets[i]->stream, &packets[i]->times, data, sizeof data);
-            av_max_alloc(50000);        /* of FFmpeg's */
+            av_max_alloc(50000);        /* the most that FFmpeg may allocate */
             n_large++;
         }
         ck_assert_msg(clip_file_add(clip, packet, &err) == 0, "%s", err.text);
@@ -299,7 +298,7 @@ START_TEST(memory_is_short)
 }
 END_TEST
 
-/* Without memory to describe the audio there is a clip without. */
+/* If there is no memory to describe the audio, the clip has no audio. */
 START_TEST(memory_is_short_at_first)
 {
     static const uint8_t extradata[PACKET_MAX_EXTRADATA] = {0x11, 0x88};
@@ -312,7 +311,7 @@ START_TEST(memory_is_short_at_first)
     struct clip_file_stats stats;
     struct error err = {""};
     int fd = create_clip("first.mp4");
-    av_max_alloc(sizeof extradata + 1); /* of FFmpeg's: it needs a few zeroes behind the extradata */
+    av_max_alloc(sizeof extradata + 1); /* too little: FFmpeg adds a few zeros behind the extradata */
     ck_assert_msg(clip_file_open(&clip, fd, packets[0]->stream, large, &err) == 0, "%s", err.text);
     av_max_alloc(INT32_MAX);
     for (size_t i = 0; i < n_packets; i++)
@@ -329,13 +328,13 @@ START_TEST(memory_is_short_at_first)
 }
 END_TEST
 
-/* A muxer that cannot describe the audio makes a clip without. */
+/* If the muxer cannot describe the audio, the clip has no audio. */
 START_TEST(refused_audio_is_left_out)
 {
     make("mp3.mkv", h264, "-c:a libmp3lame");
     read_packets(clip_path("mp3.mkv"));
     struct packet_format format = audio_stream()->format;
-    format.sample_rate = 8000;          /* FFmpeg: not standard in MP4 */
+    format.sample_rate = 8000;          /* for FFmpeg, this is not standard in MP4 */
     struct packet_stream *slow = packet_stream_new(&format, audio_stream()->extradata);
     struct clip_file_stats stats = write_both("refused.mp4", 0, slow);
     packet_stream_unref(slow);

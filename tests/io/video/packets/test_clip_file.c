@@ -1,4 +1,4 @@
-/* A clip holds the packets as they were, is played by FFmpeg without a complaint, and up to the cut wherever it is cut. */
+/* A clip holds the packets as they were. FFmpeg plays it without a complaint. Wherever it is cut, it plays up to the cut. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -97,7 +97,7 @@ START_TEST(has_an_index)
 }
 END_TEST
 
-/* The pictures that FFmpeg makes of the first n bytes. */
+/* Returns how many pictures FFmpeg decodes of the first n bytes. */
 static int pictures_of(const char *name, const uint8_t *bytes, size_t n)
 {
     char command[300];
@@ -108,10 +108,10 @@ static int pictures_of(const char *name, const uint8_t *bytes, size_t n)
     return atoi(text);
 }
 
-/* However many bytes of a clip that was not ended reach the file: what is there decodes, up to half a second before the cut. */
+/* A clip that was never closed is cut at any byte. It decodes up to half a second before the cut. */
 START_TEST(plays_up_to_any_cut)
 {
-    static const int which[] = {1, 3, 5};       /* with and without B-frames, in both kinds of file */
+    static const int which[] = {1, 3, 5};       /* with and without B-frames, in MP4 and Matroska */
     const struct kind *kind = &kinds[which[_i]];
     const char *cut = strstr(kind->clip, "mp4") ? "cut.mp4" : "cut.mkv";
     struct clip_file *clip;
@@ -128,7 +128,7 @@ START_TEST(plays_up_to_any_cut)
         clip_file_stats(clip, &stats);
         if (stats.bytes == before.bytes)
             continue;
-        ck_assert_uint_le(stats.packets - before.packets, 13);          /* half a second */
+        ck_assert_uint_le(stats.packets - before.packets, 13);          /* packets of half a second */
         uint8_t *bytes = clip_read("unended", &size);
         ck_assert_int_eq((int64_t)size, stats.bytes);
         int whole = pictures_of(cut, bytes, size);
@@ -150,7 +150,7 @@ END_TEST
 
 /* ---- times ------------------------------------------------------------------------------------------------------------ */
 
-/* Packets with the data of packets[i], one each 40 ms, and other time stamps. */
+/* Returns a packet with the data of packets[i] and other time stamps. Packets arrive every 40 ms. */
 static struct packet *with_times(size_t i, int64_t pts, int64_t dts)
 {
     struct packet_times times = packets[i]->times;
@@ -175,7 +175,7 @@ START_TEST(times_are_repaired)
         int fd = create_clip("times.mp4");
         ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, NULL, &err), 0);
         for (size_t i = 0; i < n_packets; i++) {
-            int64_t t = 40 * (int64_t)i, pts = t, dts = t;      /* the time base of Matroska */
+            int64_t t = 40 * (int64_t)i, pts = t, dts = t;      /* in milliseconds, as in Matroska */
             if (k == 0 && i >= 50)
                 pts = dts = t - 1500;
             if (k == 1 && i >= 50)
@@ -237,7 +237,7 @@ START_TEST(parameter_sets_may_change)
                 "ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 @/sets.mp4 2>&1");
     ck_assert_str_eq(text, "100\n");
 
-    make(&kinds[0]);            /* with lengths: the sets are in the extradata alone */
+    make(&kinds[0]);            /* here parameter sets are only in the extradata */
     read_packets(clip_path(kinds[0].name));
     ck_assert(!packet_stream_follows(packets[0]->stream, first[0]->stream));
     struct packet_format other = first[0]->stream->format;
@@ -252,7 +252,7 @@ END_TEST
 
 /* ---- faults ----------------------------------------------------------------------------------------------------------- */
 
-/* A disk that is full: the error has its cause, and what is there can be played. */
+/* On a full disk the error names its cause, and the part on disk plays. */
 START_TEST(a_full_disk_is_told)
 {
     struct rlimit before, small;
@@ -294,7 +294,7 @@ static void *make_room(void *arg)
     return NULL;
 }
 
-/* The file of somebody else fills the disk, and is deleted while the clip is being written. */
+/* Another program's file fills the disk, and is deleted while the clip is being written. */
 START_TEST(a_write_waits_for_room)
 {
     if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||

@@ -1,4 +1,4 @@
-/* A ring holds whole groups, within its bounds, and readers keep what they have taken. */
+/* A ring holds whole groups of pictures, within its bounds. Packets that a reader has taken stay. */
 #include <check.h>
 #include <errno.h>
 #include <libavcodec/codec_id.h>
@@ -39,7 +39,7 @@ static struct packet_ring_stats stats_of(struct packet_ring *ring)
     return stats;
 }
 
-/* The pts of the first packet from number on; -1: there is none. */
+/* Returns the pts of the first packet from that number on; -1: there is none. */
 static int64_t first_from(struct packet_ring *ring, uint64_t number)
 {
     struct packet *packet;
@@ -54,7 +54,7 @@ START_TEST(keeps_whole_groups)
 {
     struct packet_ring *ring = open_ring(1 << 20, 2000000);
     add(ring, 0, false, 100);
-    ck_assert_uint_eq(stats_of(ring).packets, 0);       /* before a key frame */
+    ck_assert_uint_eq(stats_of(ring).packets, 0);       /* packets before the first key frame are dropped */
     for (int i = 1; i < 100; i++) {
         add(ring, i, i % 10 == 1, 100);
         struct packet_ring_stats stats = stats_of(ring);
@@ -63,7 +63,7 @@ START_TEST(keeps_whole_groups)
         ck_assert_int_eq((int64_t)stats.packets, i - oldest + 1);
         ck_assert_uint_eq(stats.bytes, stats.packets * (100 + PACKET_RING_OVERHEAD));
         ck_assert_int_eq(stats.span_us, (i - oldest) * 100000);
-        /* At least two seconds, and no group that is not needed for them. */
+        /* The ring holds at least two seconds, and no group that it does not need for that. */
         ck_assert(oldest == 1 || stats.span_us >= 2000000);
         ck_assert_int_lt(stats.span_us, 3000000);
     }
@@ -112,7 +112,7 @@ START_TEST(a_group_may_be_too_large)
     add(ring, 100, true, 1000);
     add(ring, 101, false, 1000);
     ck_assert_int_eq(first_from(ring, 0), 100);
-    add(ring, 102, true, 60000);        /* a packet that exceeds it by itself */
+    add(ring, 102, true, 60000);        /* this packet alone exceeds the ring */
     ck_assert_uint_eq(stats_of(ring).packets, 0);
     ck_assert_uint_eq(stats_of(ring).too_large, 3);
     packet_ring_unref(ring);
@@ -151,7 +151,7 @@ START_TEST(faults_are_refused)
     struct packet_ring *ring;
     ck_assert_int_eq(packet_ring_open(&ring, 1 << 20, INT64_MAX), 0);
     const struct packet_times right = {.key = true};
-    ck_assert_int_eq(packet_ring_add(ring, &right, data, 10), -EINVAL);         /* no stream */
+    ck_assert_int_eq(packet_ring_add(ring, &right, data, 10), -EINVAL);         /* there is no stream */
     struct packet_format bad[] = {format, format, format, format, format, format, format, format,
                                   audio_format, audio_format, audio_format, audio_format};
     bad[0].codec = AV_CODEC_ID_AAC;
@@ -182,11 +182,11 @@ static int add_audio(struct packet_ring *ring, int i, size_t size)
     return packet_ring_add(ring, &times, data, size);
 }
 
-/* Audio before the first picture is cut; it counts, goes with its group, and takes a fourth of the ring's bytes besides. */
+/* Audio before the first picture is dropped. Other audio goes with its group, and may take a fourth of the ring's bytes more. */
 START_TEST(audio_has_its_share)
 {
     struct packet_ring *ring = open_ring(20000, INT64_MAX);
-    ck_assert_int_eq(add_audio(ring, 0, 100), -EINVAL);         /* no stream of audio */
+    ck_assert_int_eq(add_audio(ring, 0, 100), -EINVAL);         /* there is no stream of audio */
     ck_assert_int_eq(packet_ring_begin(ring, &audio_format, NULL), 0);
     ck_assert_int_eq(add_audio(ring, 0, 100), 0);
     ck_assert_uint_eq(stats_of(ring).packets, 0);
@@ -198,7 +198,7 @@ START_TEST(audio_has_its_share)
     packet_stream_unref(stream);
     ck_assert_uint_eq(stats_of(ring).audio_bytes, 100 + PACKET_RING_OVERHEAD);
     ck_assert_uint_eq(stats_of(ring).bytes, 2 * (100 + PACKET_RING_OVERHEAD));
-    ck_assert_int_eq(stats_of(ring).newest_us, 100000);         /* of the video */
+    ck_assert_int_eq(stats_of(ring).newest_us, 100000);         /* that of the video */
     for (int i = 3; i < 1000; i++) {
         ck_assert_int_eq(add_audio(ring, i, 300), 0);
         if (i % 4 == 0)
@@ -217,7 +217,7 @@ START_TEST(audio_has_its_share)
 }
 END_TEST
 
-/* The sum over the times of the video that a ring holds, and how many packets that is. */
+/* Returns the sum of the times of the video packets that a ring holds, and their number in n. */
 static int64_t video_of(struct packet_ring *ring, size_t *n)
 {
     struct packet *got[64];
@@ -233,10 +233,10 @@ static int64_t video_of(struct packet_ring *ring, size_t *n)
     return sum;
 }
 
-/* Whatever the sizes of groups are, a ring with audio holds the same video at each moment as one without. */
+/* Whatever the sizes of groups are, a ring with audio always holds the same video as a ring without. */
 START_TEST(audio_displaces_nothing)
 {
-    static const int sizes[] = {900, 2400, 4900, 9700, 10100};         /* of key frames; the last one is too large */
+    static const int sizes[] = {900, 2400, 4900, 9700, 10100};         /* of key frames; the last is too large */
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         struct packet_ring *with = open_ring(10000, 4000000), *without = open_ring(10000, 4000000);
         ck_assert_int_eq(packet_ring_begin(with, &audio_format, NULL), 0);
@@ -257,7 +257,7 @@ START_TEST(audio_displaces_nothing)
 }
 END_TEST
 
-/* Where the ring has but one group, audio cannot push it out; faults of audio cost no video. */
+/* Audio cannot push out the ring's only group. Faults of audio cost no video. */
 START_TEST(audio_costs_no_video)
 {
     struct packet_ring *ring = open_ring(10000, INT64_MAX);
@@ -272,13 +272,13 @@ START_TEST(audio_costs_no_video)
     bad.channels = 0;
     ck_assert_int_eq(packet_ring_begin(ring, &bad, NULL), -EINVAL);
     ck_assert_int_eq(add_audio(ring, 21, 10), -EINVAL);
-    add(ring, 22, false, 10);           /* which follows without a key frame */
+    add(ring, 22, false, 10);           /* it follows without a key frame */
     ck_assert_uint_ge(stats_of(ring).packets, 2);
     packet_ring_unref(ring);
 }
 END_TEST
 
-/* What a reader has taken stays as it was while the writer goes on. */
+/* Packets that a reader has taken stay unchanged while the writer goes on. */
 static atomic_bool done;
 
 static void *read_on(void *arg)

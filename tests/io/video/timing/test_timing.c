@@ -3,7 +3,7 @@
 
 #include "tests/io/video/jittering.h"
 
-/* The time stamp of picture i of a source of 25 a second, in us, with a parameter. */
+/* Gives the time stamp in us of picture i of a source of 25 a second. x: a parameter of the fault. */
 typedef double stamp_of(int i, double x);
 
 static double true_us(int i) { return 4e4 * i; }
@@ -51,7 +51,7 @@ static void play(struct live *ret, double fps, stamp_of *stamp, double x)
     ret->time = pacing_time(&pacing);
 }
 
-/* Whatever a live source's clock does, pictures are picked at the rate, without a break, and the output clock is right. */
+/* Whatever a live source's clock does, pictures are picked at the rate, without a break. The output clock stays right. */
 START_TEST(lies_of_the_clock_are_bridged)
 {
     static const struct {
@@ -93,7 +93,7 @@ START_TEST(lies_of_the_clock_are_bridged)
 }
 END_TEST
 
-/* Milliseconds in a field of 90 kHz run 90 times too slow. Arrivals take over within 4 s, with one break. */
+/* A clock in a wrong unit, as of milliseconds in a field of 90 kHz. Arrivals take over within 4 s, with one break at most. */
 START_TEST(a_wrong_unit_is_noticed)
 {
     static const double factors[] = {1. / 90, 0.2, 5, 11.1, 90};
@@ -106,7 +106,7 @@ START_TEST(a_wrong_unit_is_noticed)
             ck_assert_msg(r.blind_us < 4e6 && r.picked >= 55 * fps && r.error_us < 0.5e6, "%g at %d: %g, %d picked", factors[i],
                           fps, 1e-6 * r.blind_us, r.picked);
         }
-    static const double halves[] = {0.5, 0.6, 1.7, 2};          /* these take up to 25 s */
+    static const double halves[] = {0.5, 0.6, 1.7, 2};          /* with these it takes up to 25 s */
     for (size_t i = 0; i < sizeof halves / sizeof *halves; i++)
         for (int fps = 5; fps <= 25; fps += 20) {
             struct live r;
@@ -125,7 +125,7 @@ START_TEST(a_wrong_unit_is_noticed)
 }
 END_TEST
 
-/* A small step back is taken for jitter, so the output clock falls behind by it. */
+/* A small step back counts as jitter, so the output clock falls behind by it. */
 START_TEST(a_small_step_back_breaks_nothing)
 {
     struct live r;
@@ -156,7 +156,7 @@ START_TEST(a_clock_that_mends_is_followed_again)
 }
 END_TEST
 
-/* Feeds a live source's pictures first to last - 1 at 25 a second, with stamps and arrivals put off. Returns the breaks. */
+/* Feeds the pictures first to last - 1 of a live source of 25 a second, with shifted time stamps. Returns the breaks. */
 static int feed(struct pacing *pacing, int first, int last, double stamp_off_us, double arrival_us, double arrival_step_us,
                 enum source_break *cause)
 {
@@ -179,17 +179,17 @@ START_TEST(lost_pictures_are_a_gap)
     enum source_break cause = SOURCE_UNBROKEN;
     pacing_init(&pacing, 25, 25);
     ck_assert_int_eq(feed(&pacing, 0, 250, 0, 0, 4e4, &cause), 0);
-    /* No picture for 2 s, in the stream and on the network. */
+    /* For 2 s there is no picture, neither in the stream nor on the network. */
     ck_assert_int_eq(feed(&pacing, 300, 500, 0, true_us(300), 4e4, &cause), 1);
     ck_assert_int_eq(cause, SOURCE_BREAK_GAP);
-    /* The network stalls for 2 s, and what was held up comes at once: nothing is lost. */
+    /* The network stalls for 2 s, then the pictures come at once. Nothing is lost. */
     ck_assert_int_eq(feed(&pacing, 500, 550, 0, true_us(550), 500, &cause), 0);
     ck_assert_int_eq(feed(&pacing, 550, 800, 0, true_us(550) + 25e3, 4e4, &cause), 0);
-    /* The network stalls for 3 s. One second was held up, the rest is lost. */
+    /* The network stalls for 3 s. Pictures of one second come late, the others are lost. */
     ck_assert_int_eq(feed(&pacing, 800, 825, 0, true_us(875), 500, &cause), 0);
     ck_assert_int_eq(feed(&pacing, 875, 1000, 0, true_us(875) + 15e3, 4e4, &cause), 1);
     ck_assert_int_eq(cause, SOURCE_BREAK_GAP);
-    /* A camera that starts again after 10 s begins at 0: one gap, by arrivals. */
+    /* A camera starts again after 10 s, and its clock at 0. By the arrivals that is one gap. */
     ck_assert_int_eq(feed(&pacing, 1250, 1500, -true_us(1250), true_us(1250), 4e4, &cause), 1);
     ck_assert_int_eq(cause, SOURCE_BREAK_GAP);
     ck_assert_int_eq(pacing_time(&pacing), SOURCE_TIME_STREAM);
@@ -244,7 +244,7 @@ START_TEST(a_file_without_times_goes_by_its_rate)
 }
 END_TEST
 
-/* In a file, too, a step back of some pictures does not break the sequence; one that lasts does. */
+/* Jitter in the time stamps of a file does not break the sequence. */
 START_TEST(jitter_of_a_file_is_bridged)
 {
     struct pacing pacing;
