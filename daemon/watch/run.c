@@ -274,6 +274,14 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
     return r;
 }
 
+/* Returns whether the thread has ended, and logs one that has not: it is abandoned. */
+static bool told(bool has_ended, const char *thread)
+{
+    if (!has_ended)
+        log_event(LOG_WARNING, "thread_abandoned", "thread", thread, NULL);
+    return has_ended;
+}
+
 /* The order of shutdown, whatever of it was opened:
  *   1. cameras and workers are told to end, all at once: sources are interrupted, workers finish their window
  *   2. decoder threads are joined, then workers
@@ -284,10 +292,10 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   6. sinks send what is due, for a moment; the rest waits in the database for the next start
  *   7. the store writes what they delivered, and ends
  *   8. memory is freed
- * A thread that has not ended in time is abandoned: a decoder, a worker, or that of store, evidence, baselines, copies or
- * retention. After 3 it can reach no alert, and after 5 no event; but it still uses its camera, or the database. Then the
- * cameras' processes are ended, 8 is left out, and false is returned: this process is to end without the functions that run at
- * exit. */
+ * A thread that has not ended in time is abandoned, and the log names it: a decoder, a worker, or that of store, evidence,
+ * baselines, copies or retention. After 3 it can reach no alert, and after 5 no event; but it still uses its camera, or the
+ * database. Then the cameras' processes are ended, 8 is left out, and false is returned: this process is to end without the
+ * functions that run at exit. */
 static bool close_all(struct daemon *daemon)
 {
     int64_t start_us = monotonic_us();
@@ -295,19 +303,19 @@ static bool close_all(struct daemon *daemon)
     bool all_ended = !daemon->fleet || fleet_stop(daemon->fleet, start_us + DECODERS_US, start_us + WORKERS_US);
     reload_cancel(daemon);
     web_server_close(daemon->web);
-    all_ended &= copies_end(daemon->copies, start_us + RETENTION_US);
-    all_ended &= retention_end(daemon->retention, start_us + RETENTION_US);
+    all_ended &= told(copies_end(daemon->copies, start_us + RETENTION_US), "copies");
+    all_ended &= told(retention_end(daemon->retention, start_us + RETENTION_US), "retention");
     if (daemon->events)
         events_close(daemon->events);
-    all_ended &= evidence_end(daemon->evidence, start_us + EVIDENCE_US);
-    all_ended &= baselines_end(daemon->baselines, start_us + FLUSH_US);
+    all_ended &= told(evidence_end(daemon->evidence, start_us + EVIDENCE_US), "evidence");
+    all_ended &= told(baselines_end(daemon->baselines, start_us + FLUSH_US), "baselines");
     store_flush(daemon->store, start_us + FLUSH_US);
     store_silence(daemon->store);
     if (daemon->sinks)
         sinks_wake(daemon->sinks);
     int64_t left_us = start_us + SINKS_US - monotonic_us();
     sinks_close(daemon->sinks, left_us > 0 ? (int)(left_us / 1000) : 0);
-    all_ended &= store_close(daemon->store, start_us + STORE_US);
+    all_ended &= told(store_close(daemon->store, start_us + STORE_US), "store");
     if (!all_ended) {
         isolation_end();
         return false;
