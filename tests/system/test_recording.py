@@ -117,7 +117,9 @@ class Recording(learning.Case):
         self.assertAlmostEqual(syncs[1][0] - syncs[0][0], 30, delta=1.5 * harness.SCALE)
         self.assertTrue(sizes[0] < 2000 < 0.6 * sizes[2] < sizes[1] < sizes[2], sizes)
         footage = self.event(done.err, "footage")
-        self.assertEqual((footage["frames"], footage["corrupt"]), ("361", "0"))        # 36 s in one sequence
+        breaks = int(footage["clips"]) - 1                  # a frame more in each further sequence
+        self.assertEqual((int(footage["frames"]), footage["corrupt"]), (361 + breaks, "0"))        # 36 s
+        self.assertTrue(breaks == 0 or harness.SCALE > 1, breaks)      # a machine with sanitizers may lose a frame
         self.assertNotIn("camera_lost", done.err)
 
 

@@ -47,7 +47,7 @@ class FullDisk(harness.Case):
         first = daemon.wait_event("evidence_written", 30, kind="clip")
         self.database().execute("UPDATE alerts SET marked = 1 WHERE id = ?", (int(first["alert"]),))
         watch = small_disk.Watch(daemon, self.state, CAMERAS)
-        watch.run(38)
+        watch.run(38 * min(harness.SCALE, 4))
         pruned = daemon.events("evidence_pruned")
         self.assertGreater(len(pruned), 3, daemon.log()[-4000:])
         self.assertEqual({p["why"] for p in pruned}, {"space"})
