@@ -56,7 +56,8 @@ const struct config_row config_rows[] = {
              "little else and knows no secret but that camera's. thread: all in the daemon, where a fault in one camera's "
              "stream ends the service, or worse. It is for debugging, and for systems that forbid such processes."},
     {CONFIG_ROOT, "max_decoder_mib", &config_type_whole, IN_CONFIG(max_decoder_mib), 32, 100000, .fallback = "512",
-     .help = "Memory in MiB that a camera's process may take. One that wants more is a lost camera. Not for isolation: thread."},
+     .help = "Memory in MiB that a camera's process may take. One that wants more is a lost camera. With "
+             "isolation: thread it has no effect."},
     {CONFIG_ROOT, "time_zone", &config_type_zone, IN_CONFIG(time_zone), .absent = "the machine's",
      .help = "The time zone of the times in cameras.NAME.armed. All other times are UTC."},
     {CONFIG_ROOT, "evidence", &config_type_evidence, IN_CONFIG(evidence), .absent = "as below",
@@ -75,12 +76,12 @@ const struct config_row config_rows[] = {
     {CONFIG_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120, .fallback = "5",
      .help = "Seconds before the alert opened that a clip holds at least. It begins at the key frame before them."},
     {CONFIG_EVIDENCE, "post_roll_s", &config_type_number, IN_EVIDENCE(post_roll_s), 0, 600, .fallback = "5",
-     .help = "Seconds after the alert closed that a clip holds."},
+     .help = "Seconds after the alert's cause ended that a clip holds."},
     {CONFIG_EVIDENCE, "max_clip_s", &config_type_number, IN_EVIDENCE(max_clip_s), 1, 3600, .fallback = "300",
      .help = "A clip ends after so many seconds, even if the alert is still open."},
     {CONFIG_EVIDENCE, "ring_mib", &config_type_whole, IN_EVIDENCE(ring_mib), 1, 1024, .fallback = "16",
      .help = "Memory in MiB that the packets of a stream's last seconds may take; a camera with a source of its own for "
-             "evidence keeps two streams. It bounds pre_roll_s: a stream of 8 Mbit/s fills 16 MiB in 16 s. The packets from one "
+             "evidence keeps two streams. It limits pre_roll_s: a stream of 8 Mbit/s fills 16 MiB in 16 s. The packets from one "
              "key frame to the next have to fit. Audio that is kept takes up to a fourth more."},
     {CONFIG_EVIDENCE, "keep_days", &config_type_whole, IN_EVIDENCE(retention.keep_days), 0, 36500, .fallback = "30",
      .line = 1 + offsetof(struct config_evidence, retention.keep_days_line),
@@ -135,8 +136,8 @@ const struct config_row config_rows[] = {
      .help = "true: the certificate of a source by TLS (https, rtsps, rtmps) is verified. false: any certificate is taken, so "
              "whoever is between can pose as the camera, and gets its password."},
     {CONFIG_CAMERA, "tls_ca_file", &config_type_file, IN_CAMERA(tls_ca_file), .absent = "the authorities of the system",
-     .help = "The certificates in PEM that vouch for the camera's: an authority's, or the camera's own if it signed that "
-             "itself."},
+     .help = "A file of certificates in PEM against which the camera's is verified: those of an authority, or the camera's "
+             "own if it is self-signed."},
     {CONFIG_CAMERA, "tls_host", &config_type_user, IN_CAMERA(tls_host), .absent = "the host of the source",
      .help = "The name that the camera's certificate has to hold, where that is not the host of the source."},
     {CONFIG_CAMERA, "model", &config_type_model, IN_CAMERA(model), .required = true,
@@ -167,7 +168,7 @@ const struct config_row config_rows[] = {
     {CONFIG_CAMERA, "armed", &config_type_armed, IN_CAMERA(armed), .fallback = "always",
      .help = "The times at which the camera's alerts are sent, in local time. A span that does not end after its beginning "
              "ends on the next day. At other times scores and alerts are recorded, and nobody is told."},
-    {CONFIG_CAMERA, "time_zone", &config_type_zone, IN_CAMERA(time_zone), .absent = "that of the whole",
+    {CONFIG_CAMERA, "time_zone", &config_type_zone, IN_CAMERA(time_zone), .absent = "the time_zone of all cameras",
      .help = "The time zone of this camera's times, if it stands in another one."},
     {CONFIG_CAMERA, "alert", &config_type_alert, IN_CAMERA(alert), .absent = "as below",
      .help = "The rule by which scores become an alert."},
@@ -194,12 +195,12 @@ const struct config_row config_rows[] = {
     {CONFIG_ALERT, "n", &config_type_whole, IN_ALERT(n), 1, 64, .fallback = "5", .help = "See k."},
     {CONFIG_ALERT, "smooth_s", &config_type_number, IN_ALERT(smooth_s), 0, 60, .fallback = "0",
      .help = "Compare a mean of past scores with the thresholds, in which a score so many seconds old weighs a third. 0: each "
-             "score by itself, which finds short events sooner. The calibration's promise is for 0."},
+             "score by itself, which finds short events sooner. Alerts are as rare as calibrated with 0 alone."},
     {CONFIG_ALERT, "min_duration_s", &config_type_number, IN_ALERT(min_duration_s), 0, 300, .fallback = "0",
      .help = "An alert opens once its cause has lasted for so many seconds."},
     {CONFIG_ALERT, "merge_s", &config_type_number, IN_ALERT(merge_s), 0, 3600, .fallback = "30",
      .help = "A cause that begins within so many seconds after the last one ended belongs to the same alert, which closes so "
-             "much later. The calibration's promise is for 30."},
+             "much later. Alerts are as rare as calibrated with 30 alone."},
     {CONFIG_ALERT, "cooldown_s", &config_type_number, IN_ALERT(cooldown_s), 0, 86400, .fallback = "60",
      .help = "For so many seconds after the cause of an alert ended, alerts are suppressed: listed only where asked, and sent "
              "to nobody. Suppressed alerts do not prolong the cooldown. An alert whose cause outlasts it is told then, and so "
@@ -272,7 +273,7 @@ const struct config_row config_rows[] = {
     {CONFIG_WEBHOOK, "url", &config_type_url, IN_WEBHOOK(url), .required = true,
      .help = "The address that events are posted to."},
     {CONFIG_WEBHOOK, "ca_file", &config_type_file, IN_WEBHOOK(ca_file), .absent = "the authorities of the system",
-     .help = "The certificates in PEM that vouch for the endpoint's, instead of the system's."},
+     .help = "A file of certificates in PEM against which the endpoint's is verified, instead of the system's."},
     {CONFIG_WEBHOOK, "secret", &config_type_secret, .offset = 0, .absent = "none, events are sent unsigned",
      .help = "The key that signs events. Better kept out of this file: use secret_file or \"${NAME}\"."},
     {CONFIG_WEBHOOK, "secret_file", &config_type_secret_file, .offset = 0, .absent = "none",
