@@ -289,7 +289,7 @@ class Daemon:
         for reader in self.readers:
             reader.join(5)
         self.stopped = True
-        left = session_processes(self.process.pid) + [p.pid for p in processes().values() if p.pid in relatives and p.state != "Z"]
+        left = session_processes(self.process.pid) + [p.pid for p in processes().values() if p.pid in relatives if p.state != "Z"]
         log = self.log()
         assert not left, f"processes left behind: {left}"
         if "thread" in SAN and "event=thread_abandoned" in log:     # The sanitizer calls such a thread leaked, and fails.
