@@ -31,11 +31,15 @@ enum event_type {
 
 /* A fault of a camera's picture, of health opened and health closed. Texts are static. */
 enum { EVENT_DETAILS = 4 };
+struct sight;                   /* a picture of the camera (daemon/watch/health/sights.h) */
 struct event_health {
+    uint64_t id;                /* of the fault: the same as it opens and closes; no alert has it */
     const char *kind, *unit;    /* "moved", "%" (core/health/kind.h) */
     double quantity;            /* as it opened; of a fault that closed, the worst while it was open */
     double baseline, opens_at, closes_at;
     int64_t since_us;           /* UTC; when it began */
+    struct sight *before;       /* of a fault that opened: the camera before it; borrowed; NULL: not known */
+    struct sight *now;          /* the camera as the fault opened, or closed; borrowed; NULL: not known */
     int n_details;              /* what a kind tells more, as of the opening: the frequency of jitter, the place of a scene */
     struct {
         const char *key;        /* "frequency_hz" */
