@@ -39,6 +39,7 @@ static void setup(void)
 {
     log_open(LOG_DEBUG);
     make_folder();
+    n_made = n_ready = made_when_ready = 0;
     heartbeats_init(&heartbeats);
     must(packet_ring_open(&ring, 1 << 20, 1000000));
     must(pictures_open(&pictures, &(struct pictures_options){.state_dir = folder, .heartbeats = &heartbeats, .made = made,

@@ -108,13 +108,13 @@ START_TEST(key_frames_lie_in_sound_time)
     see(0, 14, true, 4);
     expect(13, 10, 8);
     expect(10, 0, 0);
-    see(14, 17, false, 4);
-    see(17, 20, true, 4);               /* the key frame of 16 s is from the fault */
-    expect(19, 10, 8);
-    see(20, 28, true, 4);
-    expect(24, 20, 20);
-    see(28, 31, true, 100);             /* no key frame comes any more: that of 28 s does not exist, and 24 s was there */
-    expect(30, 30, 24);
+    see(14, 25, false, 4);
+    see(25, 28, true, 4);               /* the key frame of 24 s is from the fault */
+    expect(27, 10, 8);
+    see(28, 36, true, 4);
+    expect(32, 28, 28);
+    see(36, 39, true, 100);             /* the newest key frame is that of 32 s */
+    expect(38, 38, 32);
 }
 END_TEST
 
