@@ -31,11 +31,15 @@ enum event_type {
 
 /* The fault of a camera's picture that EVENT_HEALTH_OPENED and EVENT_HEALTH_CLOSED tell of. Texts are static. */
 enum { EVENT_DETAILS = 4 };
+struct sight;                   /* a picture of the camera (daemon/watch/health/sights.h) */
 struct event_health {
+    uint64_t id;                /* of the fault: the same as it opens and closes; no alert has it */
     const char *kind, *unit;    /* "moved", "%" (core/health/kind.h) */
     double quantity;            /* opened: its value then; closed: the worst value while the fault was open */
     double baseline, opens_at, closes_at;
     int64_t since_us;           /* UTC; when it began */
+    struct sight *before;       /* of a fault that opened: the camera before it; borrowed; NULL: not known */
+    struct sight *now;          /* the camera as the fault opened, or closed; borrowed; NULL: not known */
     int n_details;              /* further values of the kind, as it opened: the frequency of jitter, the place of a scene */
     struct {
         const char *key;        /* "frequency_hz" */

@@ -11,6 +11,7 @@ web_handler web_handle_arm, web_handle_disarm, web_handle_snooze;       /* armin
 web_handler web_handle_alerts, web_handle_alert;                        /* alerts.c */
 web_handler web_handle_snapshot, web_handle_why, web_handle_clip;        /* evidence.c */
 web_handler web_handle_copy, web_handle_copy_ask, web_handle_copy_state; /* evidence.c */
+web_handler web_handle_fault_before, web_handle_fault, web_handle_fault_after;  /* evidence.c */
 web_handler web_handle_events;                                          /* events.c */
 web_handler web_handle_history;                                         /* history.c */
 web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* health.c */

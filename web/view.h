@@ -228,6 +228,10 @@ typedef void view_labelled(void *arg, int status, const struct alert_labels *lab
 enum view_evidence { VIEW_SNAPSHOT, VIEW_WHY, VIEW_CLIP, VIEW_COPY, VIEW_EVIDENCES /* how many there are */ };
 static const char *const view_evidence_names[VIEW_EVIDENCES] = {"snapshot", "why", "clip", "copy"};
 
+/* Pictures of a fault of a camera's picture. */
+enum view_fault { VIEW_FAULT_BEFORE, VIEW_FAULT_OPENED, VIEW_FAULT_AFTER };
+static const char *const view_fault_names[] = {"before", "fault", "after"};
+
 /* The state of the copy of a clip in H.264. */
 enum view_copy_state { VIEW_COPY_NONE, VIEW_COPY_WAITING, VIEW_COPY_RUNNING, VIEW_COPY_READY, VIEW_COPY_FAILED };
 static const char *const view_copy_names[] = {"none", "waiting", "running", "ready", "failed"};
@@ -306,6 +310,8 @@ struct view {
                                          * borrowed */
     /* Opens a file of an alert's evidence. 0; -ENOENT: there is none; or another -errno. *ret is untouched then. */
     int (*evidence)(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret);
+    /* Opens a picture of a fault of the camera with that name, which may have left the configuration. Returns as evidence(). */
+    int (*fault)(void *context, const char *camera, uint64_t id, enum view_fault which, struct view_file *ret);
     /* The files that evidence() would open, as bits: 1u << which. */
     unsigned (*evidence_kept)(void *context, const struct alert_record *alert);
     /* Writes the state of the alert's copy (VIEW_COPY). With `asks`, it also has one made, unless there is one or it is being

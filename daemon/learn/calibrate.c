@@ -14,6 +14,7 @@
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/learn/calibrator.h"
+#include "daemon/learn/footage_health.h"
 #include "daemon/learn/inputs.h"
 #include "daemon/learn/still_learner.h"
 #include "daemon/learn/survey.h"
@@ -26,7 +27,7 @@ struct calibrate {
     struct option_list inputs, verify;
     double fps, alerts_a_day;
     int windows, threads, max_memory_mib, max_disk_mib;
-    bool add;
+    bool add, any_footage;
     enum isolation isolation;
     struct camera_masks masks;
 };
@@ -148,7 +149,8 @@ static int calibrate(const struct calibrate *o, struct error *err)
         .zones = o->masks.zones,
     };
     if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0 ||
-        (r = read_all(&parts, o, &file, footage, err)) < 0)
+        (r = read_all(&parts, o, &file, footage, err)) < 0 ||
+        (r = footage_health_check(footage, o->any_footage, NULL, err)) < 0)
         goto out;
     if (footage_skipped(footage) > 0)
         printf("%zu files were skipped, as the log says\n", footage_skipped(footage));
@@ -201,6 +203,8 @@ static const struct command_option calibrate_options[] = {
              "raised."},
     {"fps", 0, OPTION_REAL(struct calibrate, fps, 0, 1000), .argument = "F",
      .help = "Frames analysed a second (default: the model's own rate; every frame where it has none)."},
+    {"any-footage", 0, OPTION_FLAG(struct calibrate, any_footage),
+     .help = "Calibrate also on footage in most of which the picture is black, covered or frozen."},
     {"alerts-per-day", 0, OPTION_REAL_ABOVE(struct calibrate, alerts_a_day, 0, 1e6), .argument = "A",
      .help = "Alerts a day that the threshold allows on normal footage (default: 1). From less than an hour of "
              "footage: one in 24 times that footage, if that is more."},

@@ -144,9 +144,9 @@ static int judge(const struct check *c, bool any, struct error *err)
     if (c->faults > 0)
         log_event(LOG_WARNING, "footage_faulty", "faults", log_int(&faults, c->faults), "percent",
                   log_real(&percent, round(1000 * (double)c->faulty / pictures) / 10), "reason",
-                  "the model learns faults of the picture as normal; leave them out of the footage", NULL);
+                  "the model takes faults of the picture for normal; leave them out of the footage", NULL);
     if (blind > BLIND_MOST && !any)
-        return error_set(err, -EINVAL, "the picture is black, covered or frozen in %.0f %% of the footage; learn from other "
+        return error_set(err, -EINVAL, "the picture is black, covered or frozen in %.0f %% of the footage; take other "
                          "footage, or give --any-footage", 100 * blind);
     return 0;
 }

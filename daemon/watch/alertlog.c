@@ -31,12 +31,18 @@ void alertlog_close(struct alertlog *log)
     free(log);
 }
 
+uint64_t alertlog_new_id(struct alertlog *log, int64_t opened_us)
+{
+    uint64_t time_ms = opened_us > 0 ? (uint64_t)opened_us / 1000 : 0;
+    lock_take(&log->lock);
+    uint64_t id = log->last_id = time_ms > log->last_id ? time_ms : log->last_id + 1;
+    lock_give(&log->lock);
+    return id;
+}
+
 void alertlog_append(struct alertlog *log, struct alert_record *alert)
 {
-    uint64_t time_ms = alert->opened_us > 0 ? (uint64_t)alert->opened_us / 1000 : 0;
-    lock_take(&log->lock);
-    log->last_id = alert->id = time_ms > log->last_id ? time_ms : log->last_id + 1;
-    lock_give(&log->lock);
+    alert->id = alertlog_new_id(log, alert->opened_us);
 }
 
 void alertlog_update(struct alertlog *log, const struct alert_record *alert)

@@ -1,9 +1,11 @@
-/* Passes alerts and scores from the cameras to the store. It gives each alert its id, and hands alerts and scores to a sink: in
- * `run` the store (daemon/watch/store/), which keeps them in the database. An alert's opening and closing are written with their
- * event (daemon/watch/events.h). So only changes that no event reports are handed on here.
+/* Passes alerts and scores from the cameras to the store. It gives an id to each alert, and to each fault of a picture that is
+ * told. It hands alerts and scores to a sink: in `run` the store (daemon/watch/store/), which keeps them in the database. An
+ * alert's opening and closing are written with their event (daemon/watch/events.h). So only changes that no event reports are
+ * handed on here.
  *
- * An alert's id is the milliseconds of its opening (UTC since 1970), or the id before it plus 1 if that is more. So ids rise, and
- * none is used twice, even if the clock was set back: the database keeps the last one. Any thread; a call takes a leaf lock. */
+ * An id is the milliseconds of the opening (UTC since 1970), or the id before it plus 1 if that is more. So ids rise, and none is
+ * used twice, even if the clock was set back: the database keeps the last one of an alert. Any thread; a call takes a leaf
+ * lock. */
 #ifndef MEMAED_DAEMON_WATCH_ALERTLOG_H
 #define MEMAED_DAEMON_WATCH_ALERTLOG_H
 
@@ -23,6 +25,8 @@ struct alertlog_sink {
 int alertlog_open(struct alertlog **ret, uint64_t last_id, const struct alertlog_sink *sink);
 void alertlog_close(struct alertlog *log);                      /* takes NULL */
 
+/* Returns the id of something that opened then (UTC). */
+uint64_t alertlog_new_id(struct alertlog *log, int64_t opened_us);
 /* An alert opened: sets its id. The caller then posts its event, or calls alertlog_append_untold(). */
 void alertlog_append(struct alertlog *log, struct alert_record *alert);
 /* An open alert's peak rose, or it touched another zone, or another fault of the picture holds. */

@@ -138,9 +138,9 @@ static void keep_evidence(void *arg, const struct evidence_made *made)
     store_add_evidence(((struct daemon *)arg)->store, &row);
 }
 
-static void alert_is_ready(void *arg, uint64_t alert)
+static void pictures_are_ready(void *arg, uint64_t id)
 {
-    store_alert_ready(((struct daemon *)arg)->store, alert);
+    store_pictures_ready(((struct daemon *)arg)->store, id);
 }
 
 static int open_evidence(struct daemon *daemon, struct error *err)
@@ -148,7 +148,7 @@ static int open_evidence(struct daemon *daemon, struct error *err)
     int r = evidence_open(&daemon->evidence, &(struct evidence_options){.state_dir = daemon->config->state_dir,
                                                                         .host = isolation_host(),
                                                                         .heartbeats = &daemon->heartbeats,
-                                                                        .made = keep_evidence, .ready = alert_is_ready,
+                                                                        .made = keep_evidence, .ready = pictures_are_ready,
                                                                         .arg = daemon}, err);
     if (r < 0)
         return r;

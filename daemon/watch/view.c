@@ -287,6 +287,19 @@ static int evidence(void *context, const struct alert_record *alert, enum view_e
     return r < 0 ? r : 0;
 }
 
+/* The date of a fault is that of its id. */
+static int fault(void *context, const char *camera, uint64_t id, enum view_fault which, struct view_file *ret)
+{
+    const struct daemon *daemon = context;
+    const struct place place = {.camera = camera, .opened_us = id < UINT64_MAX / 2000 ? (int64_t)id * 1000 : 0, .alert = id};
+    char name[32];
+    snprintf(name, sizeof name, "%s.jpg", view_fault_names[which]);
+    int r = place_read(daemon->started_by->state_dir, &place, name);
+    if (r >= 0)
+        *ret = (struct view_file){r, "image/jpeg", "jpg"};
+    return r < 0 ? r : 0;
+}
+
 static unsigned evidence_kept(void *context, const struct alert_record *alert)
 {
     int folder_fd = open_evidence(context, alert);
@@ -367,7 +380,6 @@ void daemon_view(struct daemon *daemon, struct view *ret)
                          .webhooks = view_webhooks, .endpoints = endpoints, .dead_letters = dead_letters,
                          .act_on_webhook = act_on_webhook, .test_alert = test_alert, .scores = scores, .alerts = alerts,
                          .alert = alert, .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
-                         .evidence = evidence, .room = room, .evidence_kept = evidence_kept, .videos = videos, .copy = copy,
-                         .arm = arm, .relearn = relearn, .label = label,
-                         .reload = request_reload};
+                         .evidence = evidence, .fault = fault, .room = room, .evidence_kept = evidence_kept, .videos = videos,
+                         .copy = copy, .arm = arm, .relearn = relearn, .label = label, .reload = request_reload};
 }

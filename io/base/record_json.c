@@ -133,10 +133,10 @@ json_t *alert_json(const struct alert_record *a)
 /* Adds what is known of a fault to the data of its event. 0 or -1. */
 static int add_health(json_t *data, const struct event_health *h)
 {
-    json_t *fault = json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "kind", h->kind, "quantity", record_json_number(h->quantity),
-                              "unit", h->unit, "baseline", record_json_number(h->baseline), "opens_at",
-                              record_json_number(h->opens_at), "closes_at", record_json_number(h->closes_at), "since",
-                              record_json_time(h->since_us));
+    json_t *fault = json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "id", record_json_count(h->id), "kind", h->kind,
+                              "quantity", record_json_number(h->quantity), "unit", h->unit, "baseline",
+                              record_json_number(h->baseline), "opens_at", record_json_number(h->opens_at), "closes_at",
+                              record_json_number(h->closes_at), "since", record_json_time(h->since_us));
     int r = fault ? json_object_update(data, fault) : -1;
     json_decref(fault);
     for (int i = 0; i < h->n_details && r == 0; i++)

@@ -63,8 +63,8 @@ const struct config_row config_rows[] = {
     {CONFIG_ROOT, "evidence", &config_type_evidence, IN_CONFIG(evidence), .absent = "as below",
      .help = "The evidence that is kept of an alert, in the folder evidence of state_dir."},
     {CONFIG_EVIDENCE, "snapshots", &config_type_bool, IN_EVIDENCE(snapshots), .fallback = "true",
-     .help = "true: an alert has pictures, the frame in colour with boxes, and one that shows why it opened. Its notification "
-             "waits for them, for 3 s at most."},
+     .help = "true: an alert has pictures, the frame in colour with boxes, and one that shows why it opened. A fault of the "
+             "camera's picture has pictures of before and after. Notifications wait for them, for 3 s at most."},
     {CONFIG_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .fallback = "true",
      .help = "true: each alert has a clip, the packets that the camera sent, copied without decoding."},
     {CONFIG_EVIDENCE, "masked_clips", &config_type_bool, IN_EVIDENCE(masked_clips), .fallback = "false",

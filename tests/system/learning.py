@@ -33,6 +33,12 @@ def scores(model, clip):
     return [float(r["score"]) for r in csv.DictReader(io.StringIO(done.out))]
 
 
+def told(done):
+    """The faults of footage that a command told: clip, kind, begin and end in seconds."""
+    lines = [e for e in map(harness.parse_line, done.err.splitlines()) if e and e["event"] == "footage_fault"]
+    return [(e["clip"], e["kind"], float(e["from_s"]), float(e["to_s"])) for e in lines]
+
+
 class Case(harness.Case):
     def setUp(self):
         super().setUp()
@@ -42,6 +48,19 @@ class Case(harness.Case):
 
     def footage(self, path, geq, seconds, size="96x64"):
         harness.ffmpeg("-f", "lavfi", "-i", f"color=c=black:s={size}:r=10:d={seconds},geq={geq}", "-c:v", "ffv1", path)
+
+    def wall(self, name, seconds, fault):
+        """Footage of a wall that is black where the expression is true. Returns its path."""
+        path = os.path.join(self.folder, name)
+        wall = "60+mod(floor(X/9)*37+floor(Y/7)*53,7)*16+random(0)*4"
+        self.footage(path, f"lum='if({fault},16+random(0)*17,{wall})':cb=128:cr=128", seconds)
+        return path
+
+    def tells(self, done, expected):
+        """A command told that the picture is black. expected: clip, begin and end of each. A second is judged as a whole."""
+        self.assertEqual([fault[:2] for fault in told(done)], [(clip, "black") for clip, _, _ in expected], done.err)
+        for (*_, begin, end), (_, *times) in zip(told(done), expected):
+            self.assertLess(max(abs(begin - times[0]), abs(end - times[1])), 1.1, done.err)
 
     def learn(self, output, *args, inputs=None):
         return harness.run("learn", "--input", *(inputs or [self.normal]), "--output", output, *SMALL, *args, timeout=120)

@@ -51,6 +51,30 @@ class Calibrate(learning.Case):
         self.assertIn("--verify: the footage is frozen", done.err)
         self.assertEqual(harness.run("calibrate", "--model", model, "--output", anew).code, 2)
 
+    def test_faults_of_the_footage_are_told(self):
+        """They are told with clip and span, as by `learn`. Footage that is mostly black is refused, unless any will do."""
+        model, anew = self.path("learned.safetensors"), self.path("anew.safetensors")
+        sound, faulty = self.wall("sound.mkv", 30, "0"), self.wall("faulty.mkv", 25, "between(T,8,16)")
+        self.assertEqual(self.learn(model, "--steps", "2", "--profile", "nano-ae", inputs=[sound]).code, 0)
+
+        def calibrate(*inputs, options=()):
+            return harness.run("calibrate", "--model", model, "--input", *inputs, "--output", anew, *options, timeout=120)
+        done = calibrate(sound)
+        self.assertEqual((done.code, learning.told(done)), (0, []), done.err)
+        done = calibrate(sound, faulty)
+        self.assertEqual(done.code, 0, done.err)
+        self.tells(done, [("faulty", 8, 16)])
+        self.assertIn("event=footage_faulty faults=1 percent=", done.err)
+        os.unlink(anew)
+        dark = self.wall("night.mkv", 72, "gt(T,28)")
+        done = calibrate(dark)
+        self.assertEqual((done.code, done.out, os.path.exists(anew)), (1, "", False), done.err)
+        self.assertIn("the picture is black, covered or frozen in ", done.err)
+        self.assertIn("or give --any-footage", done.err)
+        done = calibrate(dark, options=["--any-footage"])
+        self.assertEqual(done.code, 0, done.err)
+        self.tells(done, [("night", 28, 72)])
+
     def test_a_model_that_cannot_be_written(self):
         """A device is refused at once. If the model exceeds a limit of file size, the existing file stays as it is."""
         model = self.path("learned.safetensors")

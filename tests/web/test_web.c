@@ -166,7 +166,7 @@ START_TEST(index_of_calls)
         ck_assert_str_eq(text(answer.json, "program"), "memaed");
         ck_assert_str_eq(text(answer.json, "version"), MEMAED_VERSION);
         json_t *calls = json_object_get(answer.json, "calls");
-        ck_assert_uint_eq(json_array_size(calls), 32);
+        ck_assert_uint_eq(json_array_size(calls), 35);
         ck_assert_str_eq(json_string_value(json_array_get(calls, 0)), "GET /api/v1/cameras");
         ck_assert_ptr_nonnull(strstr(answer.body, "\"POST /api/v1/reload\""));
         ck_assert_ptr_nonnull(strstr(answer.body, "\"POST /api/v1/alerts/ID/copy\""));

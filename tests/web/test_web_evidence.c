@@ -210,6 +210,36 @@ START_TEST(missing)
 }
 END_TEST
 
+START_TEST(pictures_of_a_fault)
+{
+    struct answer answer;
+    refuse("/api/v1/cameras/gate/faults/7/fault", 404, NULL);
+    world_files[VIEW_SNAPSHOT] = world_files[VIEW_CLIP];
+    world_files[VIEW_SNAPSHOT].type = "image/jpeg";
+    world_files[VIEW_SNAPSHOT].extension = "jpg";
+    ck_assert_int_eq(ask_with(&answer, "GET", "/api/v1/cameras/gate/faults/7/fault", NULL, NULL), CURLE_OK);
+    ck_assert_int_eq(answer.status, 200);
+    ck_assert_str_eq(answer.type, "image/jpeg");
+    ck_assert_str_eq(field(&answer, "Content-Disposition"), "inline; filename=\"gate-7-fault.jpg\"");
+    check_part(&answer, 0, SIZE);
+    answer_free(&answer);
+    ck_assert_int_eq(ask_with(&answer, "GET", "/api/v1/cameras/gate/faults/7/fault", "Range: bytes=3-9", NULL), CURLE_OK);
+    ck_assert_int_eq(answer.status, 206);
+    check_part(&answer, 3, 7);
+    answer_free(&answer);
+    static const char *const others[] = {"gate/faults/7/before", "gate/faults/7/after", "gate/faults/8/fault",
+                                         "yard/faults/7/fault", "gate/faults/7", "gate/faults/7/fault.jpg",
+                                         "..%2fgate/faults/7/fault", "gate/faults/-7/fault"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char path_of[80];
+        snprintf(path_of, sizeof path_of, "/api/v1/cameras/%s", others[i]);
+        refuse(path_of, 404, NULL);
+    }
+    world_files[VIEW_SNAPSHOT].error = -ELOOP;
+    refuse("/api/v1/cameras/gate/faults/7/fault", 500, NULL);
+}
+END_TEST
+
 /* An alert names the type and the codecs of its clip, if the database and the disk have it. */
 START_TEST(videos)
 {
@@ -334,6 +364,7 @@ int main(void)
     tcase_add_test(rest, versions);
     tcase_add_test(rest, changing);
     tcase_add_test(rest, missing);
+    tcase_add_test(rest, pictures_of_a_fault);
     tcase_add_test(rest, videos);
     tcase_add_test(rest, copies);
     tcase_add_test(rest, descriptors);

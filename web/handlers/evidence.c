@@ -1,4 +1,4 @@
-/* The evidence of an alert: its files, their paths, and copies of its clip. */
+/* The evidence of an alert: its files, their paths, and copies of its clip. The pictures of a fault of a camera's picture. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -102,6 +102,38 @@ void web_handle_clip(const struct view *view, const struct web_request *request,
 void web_handle_copy(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
     answer_evidence(view, request, VIEW_COPY, ret);
+}
+
+/* ---- the pictures of a fault ------------------------------------------------------------------------------------------ */
+
+static void answer_fault(const struct view *view, const struct web_request *request, enum view_fault which,
+                         struct web_answer *ret)
+{
+    struct view_file file;
+    char text[128];
+    int r = view->fault(view->context, request->camera, request->alert, which, &file);
+    if (r == 0) {
+        snprintf(text, sizeof text, "%s-%" PRIu64 "-%s", request->camera, request->alert, view_fault_names[which]);
+        web_answer_file(request, &file, text, ret);
+    } else if (r == -ENOENT)
+        web_answer_problem(404, "the camera has no such picture of a fault, or it is no longer kept", ret);
+    else
+        web_answer_problem(500, "the picture of the fault cannot be opened", ret);
+}
+
+void web_handle_fault_before(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    answer_fault(view, request, VIEW_FAULT_BEFORE, ret);
+}
+
+void web_handle_fault(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    answer_fault(view, request, VIEW_FAULT_OPENED, ret);
+}
+
+void web_handle_fault_after(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    answer_fault(view, request, VIEW_FAULT_AFTER, ret);
 }
 
 /* ---- the making of a copy --------------------------------------------------------------------------------------------- */

@@ -48,9 +48,17 @@ struct camera {
 /* Packets are kept for this much longer than pre_roll_s, because an alert opens some windows after its cause began. */
 #define PACKETS_LATER_US INT64_C(6000000)
 
+/* A camera without an alert rule has no clips. It has pictures of faults. */
+static bool keeps_clips(const struct camera_options *options)
+{
+    return options->rule && options->config->evidence.clips;
+}
+
 static bool keeps_packets(const struct camera_options *options)
 {
-    return options->evidence && options->rule && (options->config->evidence.clips || options->config->evidence.snapshots);
+    const struct config_camera *config = options->config;
+    return options->evidence &&
+           (keeps_clips(options) || (config->evidence.snapshots && (options->rule || config->health.enabled)));
 }
 
 /* Opens the rings of packets where evidence is kept. */
@@ -58,8 +66,8 @@ static int open_packets(struct camera *camera, const struct camera_options *opti
 {
     const struct config_evidence *rolls = &options->config->evidence;
     const size_t bytes = (size_t)rolls->ring_mib << 20;
-    const int64_t keep_us = (rolls->clips ? (int64_t)(1e6 * rolls->pre_roll_s) : 0) + PACKETS_LATER_US;
-    const bool keeps_other = rolls->source && rolls->clips;
+    const int64_t keep_us = (keeps_clips(options) ? (int64_t)(1e6 * rolls->pre_roll_s) : 0) + PACKETS_LATER_US;
+    const bool keeps_other = rolls->source && keeps_clips(options);
     const int memory_mib = options->owner ? options->owner->max_decoder_mib : 0;
     if (!keeps_packets(options))
         return 0;
@@ -85,8 +93,10 @@ static int join_evidence(struct camera *camera, const struct camera_options *opt
                                              .plan = options->plan,
                                              .calibration = camera_windows_calibration(camera->windows),
                                              .regions = camera_windows_regions(camera->windows)};
+    struct config_evidence rolls = options->config->evidence;
+    rolls.clips = keeps_clips(options);
     return evidence_add(options->evidence, &(struct evidence_camera){.name = options->config->name,
-                                                                     .rolls = &options->config->evidence,
+                                                                     .rolls = &rolls,
                                                                      .ring = camera->packets,
                                                                      .other = camera->kept,
                                                                      .pictures = &pictures});
@@ -125,6 +135,7 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                                                                                 : INFINITY,
                                                                .status = &camera->status,
                                                                .events = options->events,
+                                                               .alerts = options->alerts,
                                                                .baselines = options->baselines,
                                                                .beat = &camera->beat});
     if (r == 0 && camera->packets)

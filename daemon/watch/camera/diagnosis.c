@@ -10,6 +10,7 @@
 #include "daemon/base/health_picture.h"
 #include "daemon/base/log.h"
 #include "daemon/watch/health/baseline_file.h"
+#include "daemon/watch/health/sights.h"
 #include "io/base/clock.h"
 
 /* A picture that has been the same for longer than this is no picture that a camera doubles. */
@@ -17,9 +18,18 @@
 /* The baseline is kept again after so many more seconds were learned. */
 enum { KEEP_S = 600 };
 
+/* A picture as it is diagnosed. */
+struct shown {
+    const uint8_t *pixels;      /* borrowed */
+    int64_t arrival_us;         /* CLOCK_MONOTONIC: when its packet came */
+    int64_t time_us;            /* UTC */
+    int64_t pts_us;
+};
+
 struct diagnosis {
     struct diagnosis_options options;
     struct health *health;
+    struct sights *sights;      /* NULL: events have no pictures */
     struct baseline_basis basis;
     atomic_bool relearns;       /* what was learned is to be forgotten */
     bool begun;                 /* a picture has come */
@@ -48,14 +58,19 @@ int diagnosis_open(struct diagnosis **ret, const struct diagnosis_options *optio
                  "%dx%d", (int)HEALTH_MIN_SIDE, (int)HEALTH_MAX_SIDE, options->width, options->height);
         log_event(LOG_NOTICE, "camera_not_diagnosed", "camera", options->config->name, "reason", reason, NULL);
     }
+    struct sights *sights = NULL;
+    if (health && options->config->evidence.snapshots)
+        r = sights_open(&sights, options->height, options->width, options->packets);
     if (health && !(diagnosis = calloc(1, sizeof *diagnosis)))
         r = -ENOMEM;
     if (r == -ENOMEM) {
+        free(diagnosis);
+        sights_close(sights);
         health_close(health);
         return r;
     }
     if (diagnosis) {
-        *diagnosis = (struct diagnosis){.options = *options, .health = health, .anew = true,
+        *diagnosis = (struct diagnosis){.options = *options, .health = health, .sights = sights, .anew = true,
                                         .basis = baseline_basis_of(options->config, options->height, options->width,
                                                                    options->fps)};
         for (int kind = 0; kind < HEALTH_KINDS; kind++)
@@ -68,8 +83,10 @@ int diagnosis_open(struct diagnosis **ret, const struct diagnosis_options *optio
 
 void diagnosis_close(struct diagnosis *diagnosis)
 {
-    if (diagnosis)
-        health_close(diagnosis->health);
+    if (!diagnosis)
+        return;
+    sights_close(diagnosis->sights);
+    health_close(diagnosis->health);
     free(diagnosis);
 }
 
@@ -89,12 +106,23 @@ static void describe(const struct health *health, enum health_kind kind, const s
     }
 }
 
-static void post(const struct diagnosis *diagnosis, enum event_type type, enum health_kind kind, const char *reason,
-                 int64_t time_us)
+/* Posts the fault with its pictures, and drops these. */
+static void post(struct diagnosis *diagnosis, enum event_type type, enum health_kind kind, const char *reason, int64_t time_us)
 {
+    struct event_health *fault = &diagnosis->fault[kind];
     events_post(diagnosis->options.events, &(struct event){.type = type, .time_us = time_us, .reason = reason,
-                                                           .camera = diagnosis->options.config->name,
-                                                           .health = &diagnosis->fault[kind]});
+                                                           .camera = diagnosis->options.config->name, .health = fault});
+    sight_unref(fault->before);
+    sight_unref(fault->now);
+    fault->before = fault->now = NULL;
+}
+
+/* The camera as this picture shows it. The caller holds a reference; NULL: events have no pictures, or there is no memory. */
+static struct sight *see_now(const struct diagnosis *diagnosis, const struct shown *shown)
+{
+    const struct diagnosis_options *options = &diagnosis->options;
+    return diagnosis->sights ? sight_new(shown->pixels, options->height, options->width, shown->arrival_us, shown->time_us, NULL)
+                             : NULL;
 }
 
 /* Returns true if another event tells the fault. same: the picture has been the same for SAME_US. */
@@ -104,32 +132,40 @@ static bool is_said(const struct diagnosis *diagnosis, enum health_kind kind, bo
     return (kind == HEALTH_SLOW && options->has_slow) || (kind == HEALTH_FROZEN && options->has_frozen && same);
 }
 
-static void open_fault(struct diagnosis *diagnosis, const struct health_change *change, int64_t since_us, int64_t time_us,
-                       bool same)
+static void open_fault(struct diagnosis *diagnosis, const struct health_change *change, const struct shown *shown, bool same)
 {
     enum health_kind kind = change->kind;
     const struct health_kind_info *info = health_kind_info(kind);
     struct event_health *fault = &diagnosis->fault[kind];
     char reason[256];
     describe(diagnosis->health, kind, &change->measure, fault);
-    fault->since_us = since_us;
+    const int64_t lasts_us = shown->pts_us - change->time_us;
+    fault->since_us = shown->time_us - lasts_us;
     diagnosis->told[kind] = !is_said(diagnosis, kind, same);
+    if (!diagnosis->told[kind])
+        return;
+    fault->id = alertlog_new_id(diagnosis->options.alerts, shown->time_us);
+    fault->before = diagnosis->sights ? sights_before(diagnosis->sights, shown->arrival_us - lasts_us) : NULL;
+    fault->now = see_now(diagnosis, shown);
     snprintf(reason, sizeof reason, "%s: %s is %.3g %s, and %.3g without a fault", info->says, info->quantity, fault->quantity,
              info->unit, fault->baseline);
-    if (diagnosis->told[kind])
-        post(diagnosis, EVENT_HEALTH_OPENED, kind, reason, time_us);
+    post(diagnosis, EVENT_HEALTH_OPENED, kind, reason, shown->time_us);
 }
 
-/* ended_us: when the quantity came back, or the last picture was taken. */
+/* ended_us: when the quantity came back, or the last picture was taken. now: the camera without the fault; taken over; NULL: not
+ * known. */
 static void close_fault(struct diagnosis *diagnosis, enum health_kind kind, const struct health_measure *m, const char *why,
-                        int64_t ended_us, int64_t time_us)
+                        int64_t ended_us, int64_t time_us, struct sight *now)
 {
     const struct health_kind_info *info = health_kind_info(kind);
     struct event_health *fault = &diagnosis->fault[kind];
     char reason[256];
-    if (!diagnosis->told[kind])
+    if (!diagnosis->told[kind]) {
+        sight_unref(now);
         return;
+    }
     diagnosis->told[kind] = false;
+    fault->now = now;
     fault->quantity = m->quantity;
     fault->baseline = m->baseline;
     fault->opens_at = m->on;
@@ -189,10 +225,17 @@ static void tell_alerts(struct diagnosis *diagnosis, unsigned open)
     diagnosis->open = open;
 }
 
-/* Shows the measures, and tells alerts which faults hold. */
-static void show(struct diagnosis *diagnosis)
+/* Returns true if the quantity is beyond the threshold at which a fault opens. */
+static bool is_beyond(const struct health_measure *m)
+{
+    return m->known && (m->on < m->off ? m->quantity < m->on : m->quantity > m->on);
+}
+
+/* Shows the measures, tells alerts which faults hold, and keeps a picture if none holds or is about to open. */
+static void show(struct diagnosis *diagnosis, const struct shown *shown)
 {
     unsigned open = 0;
+    bool is_sound = true;
     struct health_measure measures[HEALTH_KINDS];
     health_measures(diagnosis->health, measures);
     for (int kind = 0; kind < HEALTH_KINDS; kind++) {
@@ -203,9 +246,12 @@ static void show(struct diagnosis *diagnosis)
                                          .baseline = m->baseline, .opens_at = m->on,
                                          .since_us = m->open ? diagnosis->fault[kind].since_us : 0};
         open |= view->open ? health_bit((enum health_kind)kind) : 0;
+        is_sound &= !view->on || (!m->open && !is_beyond(m));
     }
     camera_status_set_health(diagnosis->options.status, diagnosis->view, health_is_learning(diagnosis->health));
     tell_alerts(diagnosis, open);
+    if (diagnosis->sights)
+        sights_see(diagnosis->sights, shown->pixels, shown->arrival_us, shown->time_us, is_sound);
 }
 
 /* All open faults close, as of now. */
@@ -216,7 +262,7 @@ static void close_all(struct diagnosis *diagnosis, const char *why)
     health_measures(diagnosis->health, measures);
     for (int kind = 0; kind < HEALTH_KINDS; kind++) {
         if (diagnosis->view[kind].open)
-            close_fault(diagnosis, (enum health_kind)kind, &measures[kind], why, now_us, now_us);
+            close_fault(diagnosis, (enum health_kind)kind, &measures[kind], why, now_us, now_us, NULL);
         diagnosis->view[kind] = (struct view_health){.on = diagnosis->view[kind].on};
     }
     tell_alerts(diagnosis, 0);
@@ -226,6 +272,8 @@ static void forget(struct diagnosis *diagnosis)
 {
     close_all(diagnosis, "is learned anew");
     health_forget(diagnosis->health);
+    if (diagnosis->sights)
+        sights_forget(diagnosis->sights);
     diagnosis->kept = 0;
     if (diagnosis->options.baselines)   /* it may have been kept since the order */
         baselines_forget(diagnosis->options.baselines, diagnosis->options.config->name);
@@ -250,22 +298,23 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
     diagnosis->begun = true;
     const int64_t pts_us = picture->pts_us;
     const bool anew = diagnosis->anew || pts_us - diagnosis->last_us > HEALTH_HOLE_US;
-    const struct health_picture shown = health_picture_of(pixels, picture, anew);
+    const struct shown shown = {pixels, picture->arrival_us, time_us, pts_us};
+    const struct health_picture measured = health_picture_of(pixels, picture, anew);
     struct health_change changes[HEALTH_KINDS];
-    int n = health_add(diagnosis->health, &shown, changes);
+    int n = health_add(diagnosis->health, &measured, changes);
     diagnosis->anew = false;
     diagnosis->last_us = pts_us;
     for (int i = 0; i < n; i++) {
         const struct health_change *change = &changes[i];
-        const int64_t at_us = time_us - (pts_us - change->time_us);
         if (change->opened)
-            open_fault(diagnosis, change, at_us, time_us, pts_us - same_since_us > SAME_US);
+            open_fault(diagnosis, change, &shown, pts_us - same_since_us > SAME_US);
         else
-            close_fault(diagnosis, change->kind, &change->measure, "has ended", at_us, time_us);
+            close_fault(diagnosis, change->kind, &change->measure, "has ended", time_us - (pts_us - change->time_us), time_us,
+                        see_now(diagnosis, &shown));
     }
     if (n > 0 || anew || pts_us - diagnosis->shown_us >= 1000000) {
         diagnosis->shown_us = pts_us;
-        show(diagnosis);
+        show(diagnosis, &shown);
         keep(diagnosis, KEEP_S);
     }
 }

@@ -9,15 +9,20 @@
  * The baseline says what the camera is like without a fault. It is kept over restarts (daemon/watch/health/baselines.h): as soon
  * as it is learned, after each ten minutes of pictures that were learned, and at the end. The first picture goes on with it.
  *
- * The camera's own thread calls, but for diagnosis_relearn(). Nothing is allocated but for events and for what is kept. */
+ * An event has the camera before the fault and now (daemon/watch/health/sights.h), where evidence.snapshots is on.
+ *
+ * The camera's own thread calls, but for diagnosis_relearn(). Nothing is allocated but for events, for sights and for what is
+ * kept. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_DIAGNOSIS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_DIAGNOSIS_H
 
+#include "daemon/watch/alertlog.h"
 #include "daemon/watch/camera/results.h"
 #include "daemon/watch/camera/status.h"
 #include "daemon/watch/events.h"
 #include "daemon/watch/health/baselines.h"
 #include "io/config/config.h"
+#include "io/video/packets/packet_ring.h"
 #include "io/video/source.h"
 
 struct diagnosis;
@@ -30,6 +35,8 @@ struct diagnosis_options {
     struct camera_status *status;
     struct results *results;                /* is told which faults hold; NULL: nobody is */
     struct events *events;
+    struct alertlog *alerts;                /* gives faults their ids */
+    struct packet_ring *packets;            /* of the stream; NULL: a fault is shown beside gray pictures alone */
     struct baselines *baselines;            /* NULL: nothing is kept over a restart */
 };
 

@@ -110,6 +110,8 @@ int camera_stream_open(struct camera_stream **ret, const struct camera_stream_op
                                                                            .height = arch->height,
                                                                            .width = arch->width,
                                                                            .fps = options->fps,
+                                                                           .alerts = options->alerts,
+                                                                           .packets = options->packets,
                                                                            .baselines = options->baselines,
                                                                            .has_slow = options->fps > 0,
                                                                            .has_frozen = calibration && calibration->has_static,

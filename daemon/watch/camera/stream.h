@@ -34,6 +34,7 @@ struct camera_stream_options {
     float still_threshold;                  /* the level that opens an alert; INFINITY: none does */
     struct camera_status *status;
     struct events *events;
+    struct alertlog *alerts;                /* gives ids; as in struct diagnosis_options */
     struct baselines *baselines;            /* as in struct diagnosis_options */
     struct heartbeat *beat;
 };

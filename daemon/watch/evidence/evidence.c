@@ -158,9 +158,20 @@ static void take_opening(struct evidence *evidence, const struct alert_record *a
         evidence->options.ready(evidence->options.arg, alert->id);
 }
 
+/* The same of a fault that opens or closes. */
+static void take_fault(struct evidence *evidence, const struct event *event)
+{
+    if (event->health->now && has_pictures(evidence, event->camera))
+        pictures_take_fault(evidence->pictures, event);
+    else
+        evidence->options.ready(evidence->options.arg, event->health->id);
+}
+
 static int take_event(void *arg, const struct event *event)
 {
     struct evidence *evidence = arg;
+    if (event->health)
+        take_fault(evidence, event);
     if (event->type != EVENT_ALERT_OPENED && event->type != EVENT_ALERT_CLOSED)
         return 0;
     const struct alert_record *record = event->alert;
@@ -370,14 +381,15 @@ static void picture_made(void *arg, const struct pictures_made *made)
     struct evidence *evidence = arg;
     const struct evidence_options *options = &evidence->options;
     atomic_fetch_add(&evidence->made, 1);
-    options->made(options->arg, &(struct evidence_made){.alert = made->alert, .camera = made->camera, .kind = made->kind,
+    if (made->alert)            /* the database has no rows of faults */
+        options->made(options->arg, &(struct evidence_made){.alert = made->alert, .camera = made->camera, .kind = made->kind,
                                                         .path = made->path, .bytes = made->bytes, .codec = "", .codecs = ""});
 }
 
-static void pictures_ready(void *arg, uint64_t alert)
+static void pictures_ready(void *arg, uint64_t id)
 {
     const struct evidence_options *options = &((struct evidence *)arg)->options;
-    options->ready(options->arg, alert);
+    options->ready(options->arg, id);
 }
 
 /* Frees the parts that are open. The thread does not run. */

@@ -1,7 +1,7 @@
 /* Keeps evidence of alerts: the thread "evidence" writes a clip of each (evidence/alert_clip.h), out of the rings in which
- * cameras keep their packets. The thread "pictures" makes pictures of each (evidence/pictures.h).
+ * cameras keep their packets. The thread "pictures" makes pictures of each, and of faults of cameras (evidence/pictures.h).
  *
- * It learns of alerts as a sink of events, which takes an event into a bounded queue and waits for nothing. While a clip is
+ * It learns of both as a sink of events, which takes an event into a bounded queue and waits for nothing. While a clip is
  * being written, the thread looks for packets four times a second; otherwise it sleeps.
  *
  * Any thread may call, but for open and close, which are main's. */
@@ -38,11 +38,11 @@ struct evidence_options {
     const char *state_dir;                      /* copied */
     struct capture_host *host;                  /* forks processes that write clips; NULL: the thread writes. Until close */
     struct heartbeats *heartbeats;              /* the same */
-    /* Called by both threads, for each file that is complete. */
+    /* Called by both threads, for each file of an alert that is complete. */
     void (*made)(void *arg, const struct evidence_made *made);
-    /* Called for each alert that was told, once its pictures are there, or will not come; by the thread of pictures, or where the
-     * alert is told. */
-    void (*ready)(void *arg, uint64_t alert);
+    /* Called for each alert that was told, and for each fault that opens or closes, once the pictures are there, or will not
+     * come; by the thread of pictures, or where it is told. */
+    void (*ready)(void *arg, uint64_t id);
     void *arg;
 };
 

@@ -10,15 +10,17 @@
 #include "core/network/plan.h"
 #include "core/utc.h"
 #include "daemon/base/log.h"
+#include "daemon/watch/evidence/fault_pictures.h"
 #include "daemon/watch/evidence/snapshot.h"
 #include "io/base/clock.h"
 #include "io/base/lock.h"
 #include "io/base/thread.h"
 #include "io/picture/jpeg.h"
 
-enum { LONGEST = 1280, MASK_MARGIN = 2, DECODE_MS = 1800 };
+enum { LONGEST = 1280, DECODE_MS = 1800 };
 
 #define PATIENCE_US INT64_C(60000000)
+#define HOUR_US INT64_C(3600000000)
 /* As an alert opens, its cause has just entered its first window, whose centre frame does not show it yet. So the score may rise
  * for this long before the window with the peak is taken. */
 #define RISE_US INT64_C(800000)
@@ -28,15 +30,20 @@ struct member {                 /* a camera */
     char name[RECORD_NAME_SIZE];
     atomic_bool leaves;         /* the camera leaves: decoding for it is given up */
     bool busy;                  /* the thread uses it */
+    int64_t hour_us;            /* CLOCK_MONOTONIC: when the hour began in which faults are counted */
+    int faults;                 /* that opened in it and have pictures */
     struct member *next;
 };
 
-struct job {                    /* an alert */
-    uint64_t alert;
+struct job {                    /* an alert, or a fault that opened or closed */
+    uint64_t id;
+    bool is_fault;
+    bool closed;                /* of a fault: it closed */
+    struct sight *before, *now; /* of a fault; references, or NULL */
     bool has_windows;           /* it is made from windows: not from what stands still, and no test */
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, peak_us; /* UTC */
-    int64_t told_us, peak_at_us;        /* CLOCK_MONOTONIC: when the alert was told, and of peak_us */
+    int64_t told_us, peak_at_us;        /* CLOCK_MONOTONIC: when it was told, and of peak_us */
     int64_t due_us;             /* CLOCK_MONOTONIC: the snapshot is made then */
     struct boxes boxes;
     uint8_t *frames;            /* of the window with the peak; NULL: it is not known */
@@ -102,26 +109,34 @@ void pictures_remove(struct pictures *pictures, const struct packet_ring *ring)
         free_member(member);
 }
 
-/* ---- alerts ----------------------------------------------------------------------------------------------------------- */
+/* ---- alerts and faults ------------------------------------------------------------------------------------------------ */
 
 static void free_job(struct job *job)
 {
     picture_close(&job->picture);
+    sight_unref(job->before);
+    sight_unref(job->now);
     free(job->frames);
     free(job);
+}
+
+/* The key of the id in the log. */
+static const char *key_of(const struct job *job)
+{
+    return job->is_fault ? "fault" : "alert";
 }
 
 static void log_failure(const struct job *job, const char *kind, const char *reason)
 {
     struct log_number id;
-    log_event(LOG_ERR, "evidence_failed", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "kind", kind,
+    log_event(LOG_ERR, "evidence_failed", "camera", job->camera, key_of(job), log_int(&id, (long long)job->id), "kind", kind,
               "reason", reason, NULL);
 }
 
-/* Ends the job: nothing more comes of its alert. */
+/* Ends the job: nothing more comes of it. */
 static void finish(struct pictures *pictures, struct job *job)
 {
-    pictures->options.ready(pictures->options.arg, job->alert);
+    pictures->options.ready(pictures->options.arg, job->id);
     free_job(job);
 }
 
@@ -143,14 +158,43 @@ static void count_snapshot(struct pictures *pictures, double seconds)
     lock_give(&pictures->lock);
 }
 
+static struct member *find_member_locked(struct pictures *pictures, const char *camera)
+{
+    struct member *found = pictures->members;
+    while (found && strcmp(found->name, camera) != 0)
+        found = found->next;
+    return found;
+}
+
+static void append_locked(struct pictures *pictures, struct job *job)
+{
+    struct job **at = &pictures->jobs;
+    while (*at)
+        at = &(*at)->next;
+    *at = job;
+    pictures->n_jobs++;
+}
+
+/* Appends the job if there is room; else it stays the caller's. */
+static bool append(struct pictures *pictures, struct job *job)
+{
+    lock_take(&pictures->lock);
+    bool has_room = pictures->n_jobs < PICTURES_QUEUE_MAX && !pictures->stop;
+    if (has_room) {
+        append_locked(pictures, job);
+        pthread_cond_signal(&pictures->wake);
+    }
+    lock_give(&pictures->lock);
+    return has_room;
+}
+
 void pictures_take(struct pictures *pictures, const struct alert_record *alert)
 {
-    bool has_room = false;
     int64_t now_us = monotonic_us();
     struct job *job = calloc(1, sizeof *job);
     if (!job)
         return;                 /* its events wait until their time is over */
-    job->alert = alert->id;
+    job->id = alert->id;
     job->has_windows = alert->kind == ALERT_ANOMALY && !alert->test;
     snprintf(job->camera, sizeof job->camera, "%s", alert->camera);
     job->opened_us = alert->opened_us;
@@ -159,21 +203,45 @@ void pictures_take(struct pictures *pictures, const struct alert_record *alert)
     job->peak_at_us = now_us - (utc_us() - alert->peak_us);
     job->due_us = now_us + (job->has_windows ? RISE_US : 0);
     job->boxes = alert->boxes;
-    lock_take(&pictures->lock);
-    if (pictures->n_jobs < PICTURES_QUEUE_MAX && !pictures->stop) {
-        struct job **at = &pictures->jobs;
-        while (*at)
-            at = &(*at)->next;
-        *at = job;
-        pictures->n_jobs++;
-        has_room = true;
-        pthread_cond_signal(&pictures->wake);
-    }
-    lock_give(&pictures->lock);
-    if (has_room)
+    if (append(pictures, job))
         return;
     log_failure(job, "snapshot", "too many alerts wait for pictures");
     count_failure(pictures);
+    finish(pictures, job);
+}
+
+/* Counts a fault that opened. false: the camera has had so many in this hour that this one has no pictures. */
+static bool count_fault(struct pictures *pictures, const char *camera)
+{
+    int64_t now_us = monotonic_us();
+    lock_take(&pictures->lock);
+    struct member *member = find_member_locked(pictures, camera);
+    if (member && (member->faults == 0 || now_us - member->hour_us >= HOUR_US)) {
+        member->hour_us = now_us;
+        member->faults = 0;
+    }
+    bool is_within = member && member->faults < PICTURES_FAULTS_MAX;
+    if (is_within)
+        member->faults++;
+    lock_give(&pictures->lock);
+    return is_within;
+}
+
+void pictures_take_fault(struct pictures *pictures, const struct event *event)
+{
+    const struct event_health *fault = event->health;
+    const bool closed = event->type == EVENT_HEALTH_CLOSED;
+    struct job *job = calloc(1, sizeof *job);
+    if (!job)
+        return;                 /* its event waits until its time is over */
+    *job = (struct job){.id = fault->id, .is_fault = true, .closed = closed, .before = sight_ref(fault->before),
+                        .now = sight_ref(fault->now), .opened_us = (int64_t)fault->id * 1000, .told_us = monotonic_us()};
+    snprintf(job->camera, sizeof job->camera, "%s", event->camera);
+    const bool is_wanted = closed || count_fault(pictures, event->camera);
+    if (is_wanted && append(pictures, job))
+        return;
+    if (is_wanted)
+        log_failure(job, closed ? "after" : "fault", "too many alerts wait for pictures");
     finish(pictures, job);
 }
 
@@ -186,35 +254,20 @@ void pictures_stats(struct pictures *pictures, struct pictures_stats *ret)
 
 /* ---- files ------------------------------------------------------------------------------------------------------------ */
 
-/* The camera's privacy masks, for drawing. */
-struct masks {
-    struct draw_point points[ZONES_MASKS_MOST][POLYGON_POINTS_MOST];
-    struct draw_polygon polygons[ZONES_MASKS_MOST];
-    int n;
-};
-
-static void find_masks(struct masks *ret, const struct zones *zones)
+static struct place place_of(const struct job *job)
 {
-    ret->n = 0;
-    for (int i = 0; zones && i < zones->n_masks; i++) {
-        const struct mask *mask = &zones->mask[i];
-        if (!mask->privacy)
-            continue;
-        for (int k = 0; k < mask->area.n; k++)
-            ret->points[ret->n][k] = (struct draw_point){mask->area.points[k].x, mask->area.points[k].y};
-        ret->polygons[ret->n] = (struct draw_polygon){ret->points[ret->n], mask->area.n};
-        ret->n++;
-    }
+    return (struct place){.camera = job->camera, .opened_us = job->opened_us, .alert = job->id};
 }
 
-/* UTC of the frame that the pictures show. */
+/* UTC of the frame that the pictures of an alert show. */
 static int64_t time_of(const struct job *job)
 {
     return job->frames ? job->window.time_us : job->peak_us;
 }
 
+/* Writes KIND.jpg, which shows what was at time_us (UTC). */
 static int put(struct pictures *pictures, const struct job *job, const char *kind, const struct picture *picture,
-               struct error *err)
+               int64_t time_us, struct error *err)
 {
     struct jpeg jpeg;
     char name[16], path[PLACE_PATH_SIZE];
@@ -222,18 +275,18 @@ static int put(struct pictures *pictures, const struct job *job, const char *kin
     if (r < 0)
         return r;
     snprintf(name, sizeof name, "%s.jpg", kind);
-    const struct place place = {.camera = job->camera, .opened_us = job->opened_us, .alert = job->alert};
+    const struct place place = place_of(job);
     r = place_put(pictures->options.state_dir, &place, name, jpeg.data, jpeg.size, path, err);
     if (r == 0) {
         struct log_number id, bytes, seconds;
         char taken[UTC_SIZE];
-        utc_format(taken, time_of(job));
-        log_event(LOG_INFO, "evidence_written", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "kind",
+        utc_format(taken, time_us);
+        log_event(LOG_INFO, "evidence_written", "camera", job->camera, key_of(job), log_int(&id, (long long)job->id), "kind",
                   kind, "path", path, "bytes", log_int(&bytes, (long long)jpeg.size), "taken", taken, "after_s",
                   log_real(&seconds, 1e-6 * (double)(monotonic_us() - job->told_us)), NULL);
         pictures->options.made(pictures->options.arg,
-                               &(struct pictures_made){.alert = job->alert, .camera = job->camera, .kind = kind, .path = path,
-                                                       .bytes = (int64_t)jpeg.size});
+                               &(struct pictures_made){.alert = job->is_fault ? 0 : job->id, .camera = job->camera,
+                                                       .kind = kind, .path = path, .bytes = (int64_t)jpeg.size});
     }
     jpeg_close(&jpeg);
     return r;
@@ -253,16 +306,19 @@ static void take_peak(const struct member *member, struct job *job)
     }
 }
 
+/* The moment is still to be set. */
+static struct snapshot_options decoding_of(struct pictures *pictures, struct member *member)
+{
+    return (struct snapshot_options){.is_masked = zones_hide(member->camera.zones), .longest = LONGEST, .limit_ms = DECODE_MS,
+                                     .memory_mib = member->camera.memory_mib, .host = pictures->options.host,
+                                     .stop = &member->leaves};
+}
+
 static int decode(struct pictures *pictures, struct member *member, struct job *job, struct error *err)
 {
-    const struct snapshot_options options = {.arrival_us = job->frames ? job->window.arrival_us : job->peak_at_us,
-                                             .is_exact = job->frames != NULL,
-                                             .is_masked = zones_hide(member->camera.zones),
-                                             .longest = LONGEST,
-                                             .limit_ms = DECODE_MS,
-                                             .memory_mib = member->camera.memory_mib,
-                                             .host = pictures->options.host,
-                                             .stop = &member->leaves};
+    struct snapshot_options options = decoding_of(pictures, member);
+    options.arrival_us = job->frames ? job->window.arrival_us : job->peak_at_us;
+    options.is_exact = job->frames != NULL;
     return snapshot_decode(&job->picture, member->camera.ring, &options, err);
 }
 
@@ -278,7 +334,7 @@ static int fall_back(struct pictures *pictures, const struct member *member, str
     if (r < 0)
         return error_set(err, r, "out of memory");
     struct log_number id;
-    log_event(LOG_WARNING, "snapshot_is_gray", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "reason",
+    log_event(LOG_WARNING, "snapshot_is_gray", "camera", job->camera, "alert", log_int(&id, (long long)job->id), "reason",
               reason, NULL);
     lock_take(&pictures->lock);
     pictures->stats.gray++;
@@ -288,15 +344,13 @@ static int fall_back(struct pictures *pictures, const struct member *member, str
 
 static int draw_snapshot(struct pictures *pictures, const struct member *member, const struct job *job, struct error *err)
 {
-    struct masks masks;
     struct picture drawn;
     int r = picture_scale(&drawn, &job->picture, job->picture.width, job->picture.height);
     if (r < 0)
         return error_set(err, r, "out of memory");
-    find_masks(&masks, member->camera.zones);
-    draw_masks(&drawn, masks.polygons, masks.n, MASK_MARGIN);
+    snapshot_hide(&drawn, member->camera.zones);
     draw_boxes(&drawn, job->frames ? &job->window.boxes : &job->boxes);
-    r = put(pictures, job, "snapshot", &drawn, err);
+    r = put(pictures, job, "snapshot", &drawn, time_of(job), err);
     picture_close(&drawn);
     return r;
 }
@@ -343,25 +397,47 @@ static int explain(const struct member *member, const struct job *job, struct ex
 static int make_why(struct pictures *pictures, const struct member *member, const struct job *job, struct error *err)
 {
     struct explained explained;
-    struct masks masks;
+    struct snapshot_masks masks;
     struct picture why;
     char caption[UTC_SIZE];
     int r = explain(member, job, &explained, err);
     if (r < 0)
         return r;
     utc_format(caption, time_of(job));
-    find_masks(&masks, member->camera.zones);
+    snapshot_masks(&masks, member->camera.zones);
     r = explain_draw(&why, &explained, &(struct explain_frame){.picture = &job->picture, .caption = caption,
                                                                .boxes = &job->window.boxes, .masks = masks.polygons,
                                                                .n_masks = masks.n});
     if (r < 0)
         error_set(err, r, "out of memory");
     if (r == 0) {
-        r = put(pictures, job, "why", &why, err);
+        r = put(pictures, job, "why", &why, time_of(job), err);
         picture_close(&why);
     }
     explained_close(&explained);
     return r;
+}
+
+/* ---- the pictures of a fault ------------------------------------------------------------------------------------------ */
+
+struct fault_work {
+    struct pictures *pictures;
+    const struct job *job;
+};
+
+static int put_of_fault(void *arg, const char *kind, const struct picture *picture, int64_t time_us, struct error *err)
+{
+    const struct fault_work *work = arg;
+    return put(work->pictures, work->job, kind, picture, time_us, err);
+}
+
+static void make_of_fault(struct pictures *pictures, struct member *member, const struct job *job)
+{
+    struct fault_work work = {pictures, job};
+    fault_pictures_make(&(struct fault_pictures){.state_dir = pictures->options.state_dir, .place = place_of(job),
+                                                 .decoding = decoding_of(pictures, member), .ring = member->camera.ring,
+                                                 .zones = member->camera.zones, .closed = job->closed, .before = job->before,
+                                                 .now = job->now, .put = put_of_fault, .arg = &work});
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------- */
@@ -399,9 +475,7 @@ static struct job *next_job(struct pictures *pictures, struct member **member)
         *at = job->next;
         job->next = NULL;
         pictures->n_jobs--;
-        struct member *found = pictures->members;
-        while (found && strcmp(found->name, job->camera) != 0)
-            found = found->next;
+        struct member *found = find_member_locked(pictures, job->camera);
         if (found)
             found->busy = true;
         *member = found;
@@ -416,20 +490,17 @@ static void put_back(struct pictures *pictures, struct member *member, struct jo
     lock_take(&pictures->lock);
     member->busy = false;
     pthread_cond_broadcast(&pictures->idle);
-    if (again) {
-        struct job **at = &pictures->jobs;
-        while (*at)
-            at = &(*at)->next;
-        *at = again;
-        pictures->n_jobs++;
-    }
+    if (again)
+        append_locked(pictures, again);
     lock_give(&pictures->lock);
 }
 
 static void work(struct pictures *pictures, struct member *member, struct job *job)
 {
     struct error err = {""};
-    if (!job->wants_why && make_snapshot(pictures, member, job)) {
+    if (job->is_fault)
+        make_of_fault(pictures, member, job);
+    else if (!job->wants_why && make_snapshot(pictures, member, job)) {
         job->wants_why = true;
         put_back(pictures, member, job);
         return;

@@ -4,8 +4,11 @@
  *   why.jpg        why the window with the peak scores (core/explain/explain.h), for alerts that are made from windows
  * Privacy masks are blackened in all of it. All snapshots that wait are made before any why-picture.
  *
- * ready() is called for each alert once its pictures are there or have failed, also if the camera makes none. It is not called
- * if there is no memory for the job.
+ * It makes the pictures of faults, too (evidence/fault_pictures.h). These count as snapshots in the order, but not in the
+ * figures.
+ *
+ * ready() is called for each alert, and for each fault that opens or closes, once the pictures are there or have failed, also if
+ * the camera makes none. It is not called if there is no memory for the job.
  *
  * Any thread may call, but for open and close, which are main's. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PICTURES_H
@@ -14,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/event.h"
 #include "core/score/calibration.h"
 #include "core/zones/zones.h"
 #include "daemon/watch/evidence/peak.h"
@@ -23,14 +27,15 @@
 #include "io/video/packets/packet_ring.h"
 #include "web/view.h"
 
-/* If this many alerts wait, a further one has no pictures, and the log says so. */
-enum { PICTURES_QUEUE_MAX = 64 };
+/* If so many alerts wait, a further one has no pictures, and the log says so. A camera with more faults in an hour has no pictures of the others, so
+ * that a fault which comes and goes does not drive other evidence from the disk. */
+enum { PICTURES_QUEUE_MAX = 64, PICTURES_FAULTS_MAX = 20 };
 
 struct pictures;
 
 struct pictures_made {
-    uint64_t alert;
-    const char *camera, *kind;  /* "snapshot", "why" */
+    uint64_t alert;             /* 0: it is of a fault */
+    const char *camera, *kind;  /* "snapshot", "why"; of a fault "before", "fault", "after" */
     const char *path;           /* below state_dir */
     int64_t bytes;
 };
@@ -41,7 +46,7 @@ struct pictures_options {
     struct heartbeats *heartbeats;
     /* Called on the thread. */
     void (*made)(void *arg, const struct pictures_made *made);
-    void (*ready)(void *arg, uint64_t alert);
+    void (*ready)(void *arg, uint64_t id);      /* of the alert or fault */
     void *arg;
 };
 
@@ -71,6 +76,8 @@ void pictures_remove(struct pictures *pictures, const struct packet_ring *ring);
 
 /* An alert has opened at opened_at_us (CLOCK_MONOTONIC of alert->opened_us). */
 void pictures_take(struct pictures *pictures, const struct alert_record *alert);
+/* A fault has opened or closed. Takes references to its sights. */
+void pictures_take_fault(struct pictures *pictures, const struct event *event);
 
 struct pictures_stats {
     uint64_t snapshots[VIEW_SNAPSHOTS + 1];     /* as in struct view_process */

@@ -18,6 +18,30 @@ enum { PACKETS_MOST = 16384, PACKETS_FIRST = 512 };
 /* A packet reaches the ring at most this long after it was read. */
 #define LATE_US INT64_C(500000)
 
+/* Pixels around a privacy mask that are black, too. */
+enum { MASK_MARGIN = 2 };
+
+void snapshot_masks(struct snapshot_masks *ret, const struct zones *zones)
+{
+    ret->n = 0;
+    for (int i = 0; zones && i < zones->n_masks; i++) {
+        const struct mask *mask = &zones->mask[i];
+        if (!mask->privacy)
+            continue;
+        for (int k = 0; k < mask->area.n; k++)
+            ret->points[ret->n][k] = (struct draw_point){mask->area.points[k].x, mask->area.points[k].y};
+        ret->polygons[ret->n] = (struct draw_polygon){ret->points[ret->n], mask->area.n};
+        ret->n++;
+    }
+}
+
+void snapshot_hide(struct picture *picture, const struct zones *zones)
+{
+    struct snapshot_masks masks;
+    snapshot_masks(&masks, zones);
+    draw_masks(picture, masks.polygons, masks.n, MASK_MARGIN);
+}
+
 struct packets {
     struct packet **list;       /* [room], n of them; references */
     size_t n, room;
@@ -138,6 +162,16 @@ static int decode(struct picture *ret, int fd, int64_t pts_us, const struct snap
     }
     *ret = moment.picture;
     return 0;
+}
+
+int snapshot_decode_key(struct picture *ret, struct packet *key, const struct snapshot_options *options, struct error *err)
+{
+    int fd = write_file(&key, 1, options->host, err), r = fd;
+    if (fd >= 0) {
+        r = decode(ret, fd, shown_after(key, key), options, err);
+        close(fd);
+    }
+    return r;
 }
 
 int snapshot_decode(struct picture *ret, struct packet_ring *ring, const struct snapshot_options *options, struct error *err)

@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/picture/draw.h"
 #include "core/picture/picture.h"
+#include "core/zones/zones.h"
 #include "io/capture/host.h"
 #include "io/video/packets/packet_ring.h"
 
@@ -25,8 +27,20 @@ struct snapshot_options {
     const atomic_bool *stop;    /* becomes true: -EINTR soon */
 };
 
+/* The camera's privacy masks, for drawing. */
+struct snapshot_masks {
+    struct draw_point points[ZONES_MASKS_MOST][POLYGON_POINTS_MOST];
+    struct draw_polygon polygons[ZONES_MASKS_MOST];
+    int n;
+};
+void snapshot_masks(struct snapshot_masks *ret, const struct zones *zones);    /* zones NULL: none */
+/* Blackens what privacy masks cover. */
+void snapshot_hide(struct picture *picture, const struct zones *zones);
+
 /* Opens *ret. 0; -ENOENT: no packets of that moment are kept; -EBADMSG: the picture is damaged, and is_masked; or an error of
  * capture_moment(); with the cause in err. */
 int snapshot_decode(struct picture *ret, struct packet_ring *ring, const struct snapshot_options *options, struct error *err);
+/* The same of one key frame, which is decoded alone. arrival_us and is_exact are not used. */
+int snapshot_decode_key(struct picture *ret, struct packet *key, const struct snapshot_options *options, struct error *err);
 
 #endif

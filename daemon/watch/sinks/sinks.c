@@ -1,6 +1,7 @@
 #include "daemon/watch/sinks/sinks.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/watch/evidence/place.h"
@@ -75,10 +76,12 @@ void sinks_endpoints(const struct config *config, struct store_endpoints *ret)
 /* ---- senders ----------------------------------------------------------------------------------------------------------- */
 
 /* Runs on a sender's thread. */
-static int read_snapshot(void *arg, const struct snapshot_alert *alert, size_t most, void **ret, size_t *size)
+static int read_snapshot(void *arg, const struct snapshot_place *at, size_t most, void **ret, size_t *size)
 {
-    const struct place place = {.camera = alert->camera, .opened_us = alert->opened_us, .alert = alert->id};
-    return place_get(((struct sinks *)arg)->state_dir, &place, "snapshot.jpg", most, ret, size);
+    const struct place place = {.camera = at->camera, .opened_us = at->opened_us, .alert = at->id};
+    char name[32];
+    snprintf(name, sizeof name, "%s.jpg", at->file);
+    return place_get(((struct sinks *)arg)->state_dir, &place, name, most, ret, size);
 }
 
 struct snapshot_store sinks_snapshots(struct sinks *sinks)

@@ -60,10 +60,10 @@ void store_add_evidence(struct store *store, const struct evidence_row *evidence
         log_event(LOG_ERR, "event_not_queued", "type", "evidence", "path", evidence->path, NULL);
 }
 
-void store_alert_ready(struct store *store, uint64_t alert)
+void store_pictures_ready(struct store *store, uint64_t pictured)
 {
     struct queue_item *item;
-    if (queue_item_make_ready(&item, alert) == 0)
+    if (queue_item_make_ready(&item, pictured) == 0)
         queue_add(store_queue(store), item);         /* if it does not fit, the events wait until their time is over */
 }
 

@@ -59,6 +59,7 @@ int queue_item_make(struct queue_item **ret, const struct event *event)
         item->has_alert = true;
         item->alert = *event->alert;
     }
+    item->pictured = event->alert ? event->alert->id : event->health ? event->health->id : 0;
     item->body = event_body(event_type_name(event->type), event->time_us, event_json(event));
     int r = item->body ? event_new_id(item->id) : -ENOMEM;
     if (r < 0) {
@@ -120,13 +121,13 @@ int queue_item_make_evidence(struct queue_item **ret, const struct evidence_row 
     return 0;
 }
 
-int queue_item_make_ready(struct queue_item **ret, uint64_t alert)
+int queue_item_make_ready(struct queue_item **ret, uint64_t pictured)
 {
     struct queue_item *item = calloc(1, sizeof *item);
     if (!item)
         return -ENOMEM;
     item->is_ready = true;
-    item->alert.id = alert;
+    item->pictured = pictured;
     *ret = item;
     return 0;
 }

@@ -33,7 +33,8 @@ struct queue_item {
     struct queue_item *next;
     enum event_type type;
     bool has_alert, has_event, has_orders, has_evidence;        /* an item without an event is only written */
-    bool is_ready;                      /* its alert's events are not held any more: alert.id */
+    bool is_ready;                      /* the events of `pictured` are not held any more */
+    uint64_t pictured;                  /* the alert or fault that its event tells of, which has pictures; 0: none */
     bool alert_is_written;              /* the alert's row is in the database already */
     int64_t time_us;                    /* UTC */
     char camera[RECORD_NAME_SIZE];      /* "": the event is of no camera */
@@ -63,8 +64,8 @@ int queue_item_make_order(struct queue_item **ret, const struct alert_order *ord
 void queue_item_tell(struct queue_item *item, int status);
 /* A file that is kept for an alert. */
 int queue_item_make_evidence(struct queue_item **ret, const struct evidence_row *evidence);
-/* An item with nothing to write: the alert's events may be delivered once all that was queued before is written. */
-int queue_item_make_ready(struct queue_item **ret, uint64_t alert);
+/* An item with nothing to write: events of the alert or fault may be delivered once all that was queued before is written. */
+int queue_item_make_ready(struct queue_item **ret, uint64_t pictured);
 /* The outcome of a delivery. Takes delivery, also where it fails. */
 int queue_item_make_delivery(struct queue_item **ret, struct delivery *delivery);
 /* Ends a list after `most` items, or where it ends by itself. Returns the rest, or NULL. */

@@ -315,7 +315,7 @@ static void publish_batch(struct store *store)
         item->next = NULL;
         queue_done(store->queue, item);
         if (item->is_ready)
-            holding_end(store->held, item->alert.id, monotonic_us());
+            holding_end(store->held, item->pictured, monotonic_us());
         if (item->has_event)
             publisher_event(&store->publisher, item);
         if (item->order)

@@ -61,8 +61,8 @@ struct store_retention {
 struct store_options {
     const char *folder;         /* state_dir, which exists; copied */
     struct store_retention retention;
-    int64_t hold_us;            /* how long the events of an alert that opens wait for store_alert_ready() before they may be
-                                 * delivered; 0: not */
+    int64_t hold_us;            /* how long the events of an alert that opens, and of a fault, wait for store_pictures_ready()
+                                 * before they may be delivered; 0: not */
     struct heartbeats *heartbeats;      /* borrowed until close */
     store_publish *publish;     /* NULL: nobody */
     void *publish_arg;
@@ -104,9 +104,9 @@ int store_label(struct store *store, const struct alert_order *order, store_labe
 
 /* Writes that a file is kept for an alert that was posted before. */
 void store_add_evidence(struct store *store, const struct evidence_row *evidence);
-/* The pictures of an alert are there, or will not come. Its events may be delivered, once the rows of evidence that were added
- * before are committed. Does nothing where they may already. */
-void store_alert_ready(struct store *store, uint64_t alert);
+/* The pictures of an alert or a fault are there, or will not come. Its events may be delivered, once the rows of evidence that
+ * were added before are committed. Does nothing where they may already. */
+void store_pictures_ready(struct store *store, uint64_t pictured);
 
 /* Writes what became of a delivery, after all that was posted before. Takes delivery, also where it fails. 0 or -ENOMEM. */
 int store_add_delivery(struct store *store, struct delivery *delivery);

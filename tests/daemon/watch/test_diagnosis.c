@@ -1,6 +1,7 @@
 /* daemon/watch/camera/diagnosis on drawn pictures. Each fault is told once as it opens and once as it closes, with what was
  * measured, and the status shows it. Kinds that are off, and what other events tell, are not told. The end of a camera closes.
- * The baseline is kept over a restart, until the camera is to be learned anew. */
+ * The baseline is kept over a restart, until the camera is to be learned anew. Events show the camera before the fault and now.
+ * */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "core/health/health.h"
 #include "daemon/base/log.h"
 #include "daemon/watch/camera/diagnosis.h"
+#include "daemon/watch/health/sights.h"
 #include "io/base/clock.h"
 #include "io/base/record_json.h"
 #include "tests/core/health/scenery.h"
@@ -25,8 +27,19 @@ static struct event_seen {
     int64_t time_us;
     char reason[256];
     json_t *json;
+    int64_t before_us, now_us;  /* UTC of its sights; 0: there is none */
+    int before, now;            /* their mean gray levels */
 } seen[SEEN_MAX];
 static int n_seen;
+
+static int mean_of(const struct sight *sight)
+{
+    long sum = 0;
+    ck_assert(sight->width == SCENERY_WIDTH && sight->height == SCENERY_HEIGHT);
+    for (int i = 0; i < SCENERY_PIXELS; i++)
+        sum += sight->pixels[i];
+    return (int)(sum / SCENERY_PIXELS);
+}
 
 static int take(void *arg, const struct event *event)
 {
@@ -38,6 +51,11 @@ static int take(void *arg, const struct event *event)
     *s = (struct event_seen){.type = event->type, .health = *event->health, .time_us = event->time_us, .json = event_json(event)};
     snprintf(s->reason, sizeof s->reason, "%s", event->reason);
     ck_assert_ptr_nonnull(s->json);
+    const struct sight *before = event->health->before, *now = event->health->now;
+    s->before_us = before ? before->time_us : 0;
+    s->before = before ? mean_of(before) : 0;
+    s->now_us = now ? now->time_us : 0;
+    s->now = now ? mean_of(now) : 0;
     return 0;
 }
 
@@ -46,6 +64,7 @@ static char name[] = "gate", address[] = "rtsp://camera.example/live";
 static struct config_camera config;
 static struct camera_status status;
 static struct events *events;
+static struct alertlog *alerts;
 static struct diagnosis *diagnosis;
 static uint8_t luma[SCENERY_PIXELS];
 static int64_t now_us, same_since_us;
@@ -65,7 +84,7 @@ static void open_diagnosis(bool has_slow, bool has_frozen)
                                                                             .width = SCENERY_WIDTH, .has_slow = has_slow,
                                                                             .has_frozen = has_frozen, .status = &status,
                                                                             .fps = FPS, .baselines = baselines,
-                                                                            .events = events}), 0);
+                                                                            .events = events, .alerts = alerts}), 0);
     ck_assert_ptr_nonnull(diagnosis);
 }
 
@@ -76,6 +95,7 @@ static void set_up(void)
     now_us = same_since_us = 0;
     config = (struct config_camera){.name = name, .source = address, .health = {.enabled = true, .learn_s = LEARN_S}};
     camera_status_init(&status, -1);
+    ck_assert_int_eq(alertlog_open(&alerts, 0, &(struct alertlog_sink){0}), 0);
     ck_assert_int_eq(events_open(&events), 0);
     ck_assert_int_eq(events_add(events, (struct event_sink){take, NULL}), 0);
 }
@@ -92,6 +112,7 @@ static void tear_down(void)
     diagnosis_close(diagnosis);
     diagnosis = NULL;
     events_free(events);
+    alertlog_close(alerts);
     camera_status_destroy(&status);
     forget();
 }
@@ -106,7 +127,8 @@ static void play(double seconds, const struct scenery_view *view, bool again, in
             scenery_draw(&scenery, view, luma);
             same_since_us = now_us;
         }
-        const struct source_frame picture = {.pts_us = now_us, .chroma = {true, 20 * 256, 133 * 256, 125 * 256}};
+        const struct source_frame picture = {.pts_us = now_us, .arrival_us = now_us,
+                                             .chroma = {true, 20 * 256, 133 * 256, 125 * 256}};
         diagnosis_add(diagnosis, luma, &picture, START_UTC + now_us, same_since_us);
     }
 }
@@ -150,11 +172,43 @@ START_TEST(a_fault_is_told_and_shown)
     ck_assert(seen[1].health.since_us == seen[0].health.since_us && seen[1].health.quantity < seen[1].health.opens_at);
     ck_assert_ptr_nonnull(strstr(seen[1].reason, "black has ended after 8 s; at the worst, "));
     ck_assert(!shown(HEALTH_BLACK).open);
-    static const char *const keys[] = {"camera", "kind", "quantity", "unit", "baseline", "opens_at", "closes_at", "since",
+    ck_assert_uint_eq(seen[0].health.id, (uint64_t)seen[0].time_us / 1000);
+    ck_assert_uint_eq(seen[1].health.id, seen[0].health.id);
+    ck_assert_int_eq(json_integer_value(json_object_get(seen[1].json, "id")), (json_int_t)seen[0].health.id);
+    ck_assert(!seen[0].before_us && !seen[0].now_us && !seen[1].now_us);        /* snapshots are off */
+    static const char *const keys[] = {"id", "camera", "kind", "quantity", "unit", "baseline", "opens_at", "closes_at", "since",
                                        "reason"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         ck_assert_msg(json_object_get(seen[0].json, keys[i]) != NULL, "%s", keys[i]);
     ck_assert_uint_eq(json_object_size(seen[0].json), sizeof keys / sizeof *keys);
+}
+END_TEST
+
+/* The picture of before is sound although the fault is found seconds after it began, and although another held before. */
+START_TEST(events_show_before_and_now)
+{
+    config.evidence.snapshots = true;
+    config.health.off = health_bit(HEALTH_NOISE);
+    open_diagnosis(true, true);
+    play(LEARN_S + 5, &sound, false, 1);
+    const int64_t began_us = START_UTC + now_us;
+    play(17, SEEN(.gain = 0.05), false, 1);
+    const int64_t ended_us = START_UTC + now_us;
+    play(6, &sound, false, 1);
+    ck_assert_int_eq(n_seen, 2);
+    const struct event_seen *opened = &seen[0], *closed = &seen[1];
+    ck_assert(opened->before_us >= START_UTC && opened->before_us <= began_us - 3000000);
+    ck_assert(opened->before > 60 && opened->now < 20 && opened->now_us == opened->time_us);
+    ck_assert(closed->now > 60 && closed->now_us == closed->time_us && closed->before_us == 0);
+    play(20, SEEN(.gain = 0.05), false, 1);             /* before the camera has been sound for long */
+    ck_assert(n_seen == 3 && seen[2].before > 60 && seen[2].health.id > opened->health.id);
+    play(20, &sound, false, 1);
+    const int64_t again_us = START_UTC + now_us;
+    play(8, SEEN(.gain = 0.05), false, 1);
+    ck_assert_int_eq(n_seen, 5);
+    ck_assert(seen[4].before_us > ended_us + 20000000 && seen[4].before_us <= again_us - 3000000 && seen[4].before > 60);
+    diagnosis_end(diagnosis);
+    ck_assert(n_seen == 6 && seen[5].now_us == 0);      /* it is not known what the camera is like without the fault */
 }
 END_TEST
 
@@ -342,6 +396,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_fault_is_told_and_shown);
+    tcase_add_test(tcase, events_show_before_and_now);
     tcase_add_test(tcase, where_a_scene_lies);
     tcase_add_test(tcase, other_events_tell_a_freeze_and_a_rate);
     tcase_add_test(tcase, kinds_that_are_off);

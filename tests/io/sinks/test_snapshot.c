@@ -1,4 +1,5 @@
-/* io/sinks/snapshot: the snapshot in an alert's events. The sender adds it anew for each attempt, and signs it. */
+/* io/sinks/snapshot: what events carry of the snapshot of an alert and of the pictures of a fault, and that the sender adds it
+ * anew for each attempt, signed. */
 #include <errno.h>
 
 #include "io/sinks/snapshot.h"
@@ -11,13 +12,13 @@ enum { JPEG_SIZE = 1000 };
 static struct {
     int status, calls;
     bool is_gone_after_first;
-    struct snapshot_alert asked;
+    struct snapshot_place asked;
 } store;
 
-static int read_picture(void *arg, const struct snapshot_alert *alert, size_t most, void **ret, size_t *size)
+static int read_picture(void *arg, const struct snapshot_place *place, size_t most, void **ret, size_t *size)
 {
     (void)arg;
-    store.asked = *alert;
+    store.asked = *place;
     if (store.status < 0 || (store.is_gone_after_first && store.calls > 0))
         return store.status < 0 ? store.status : -ENOENT;
     store.calls++;
@@ -134,7 +135,8 @@ END_TEST
 START_TEST(other_bodies_stay)
 {
     static const char *const others[] = {
-        BODY("camera.lost", ""), BODY("alert.opened", ",\"test\":true"), "{\"type\":\"alert.opened\",\"data\":{}}", "{}", "",
+        BODY("camera.lost", ""), BODY("health.changed", ""), BODY("alert.opened", ",\"test\":true"),
+        "{\"type\":\"alert.opened\",\"data\":{}}", "{}", "",
         "}}", "{\"type\":\"alert.opened\",\"data\":{\"id\":1,\"camera\":\"gate\",\"opened\":\"yesterday\"}}",
         "{\"type\":\"alert.opened\",\"data\":{\"id\":\"1\",\"camera\":\"gate\",\"opened\":\"2026-11-28T23:59:59Z\"}}"};
     char *text = NULL;
@@ -145,6 +147,47 @@ START_TEST(other_bodies_stay)
     ck_assert_int_eq(snapshot_add(&text, &size, opened, strlen(opened), CONFIG_SNAPSHOT_URL, 9, NULL,
                                   &(struct snapshot_store){0}), 1);
     ck_assert(!text && size == 0 && store.calls == 0);
+}
+END_TEST
+
+/* Pictures of a fault: two in each event. */
+START_TEST(before_and_after_a_fault)
+{
+    static const struct { const char *type, *before, *after; } rows[] = {
+        {"health.opened", "before", "fault"}, {"health.closed", "fault", "after"}};
+    for (size_t i = 0; i < 2; i++) {
+        char body[256], url[128];
+        size_t size;
+        snprintf(body, sizeof body, "{\"type\":\"%s\",\"timestamp\":\"2026-11-28T23:59:59.999Z\",\"data\":{\"camera\":\"gate\","
+                 "\"id\":1795832005702,\"kind\":\"black\"}}", rows[i].type);
+        char *text = add(body, CONFIG_SNAPSHOT_URL, 0, "https://cams.example", &size);
+        ck_assert_int_eq(strncmp(text, body, strlen(body) - 2), 0);
+        json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        ck_assert_ptr_nonnull(root);
+        const json_t *data = json_object_get(root, "data");
+        ck_assert_uint_eq(json_object_size(data), 5);
+        for (int after = 0; after < 2; after++) {
+            snprintf(url, sizeof url, "https://cams.example/api/v1/cameras/gate/faults/1795832005702/%s",
+                     after ? rows[i].after : rows[i].before);
+            ck_assert_str_eq(text_of(json_object_get(data, after ? "after" : "before"), "url"), url);
+        }
+        ck_assert(store.asked.id == 1795832005702 && store.asked.opened_us == 1795832005702000);
+        ck_assert_str_eq(store.asked.camera, "gate");
+        ck_assert_str_eq(store.asked.file, rows[i].after);
+        json_decref(root);
+        free(text);
+        text = add(body, CONFIG_SNAPSHOT_INLINE, JPEG_SIZE, NULL, &size);
+        char inlined[128];
+        snprintf(inlined, sizeof inlined, "/%s\",\"type\":\"image/jpeg\",\"bytes\":1000,\"base64\":\"AAcOFRwj", rows[i].after);
+        ck_assert_ptr_nonnull(strstr(text, inlined));
+        free(text);
+        store.status = -ENOENT;
+        text = add(body, CONFIG_SNAPSHOT_URL, 0, NULL, &size);
+        ck_assert_ptr_nonnull(strstr(text, ",\"before\":{\"reason\":\"the fault has no picture, or it is no longer kept\"}"
+                                     ",\"after\":{\"reason\":\"the fault has no picture, or it is no longer kept\"}}}"));
+        free(text);
+        store.status = 0;
+    }
 }
 END_TEST
 
@@ -190,6 +233,7 @@ int main(void)
     tcase_add_test(tests, by_url);
     tcase_add_test(tests, in_line);
     tcase_add_test(tests, what_is_missing_is_told);
+    tcase_add_test(tests, before_and_after_a_fault);
     tcase_add_test(tests, other_bodies_stay);
     tcase_add_test(tests, each_attempt_is_made_anew);
     return webhook_run("snapshot", tests);

@@ -339,7 +339,7 @@ START_TEST(only_what_is_ready)
     for (int64_t until = monotonic_us() + 20 * SECOND_US; counts("a").queued < 2; usleep(1000))
         ck_assert_int_lt(monotonic_us(), until);
     ck_assert_int_eq(next("a"), 0);                     /* no entry overtakes the one that waits */
-    store_alert_ready(store, 7);
+    store_pictures_ready(store, 7);
     for (int64_t until = monotonic_us() + 20 * SECOND_US; next("a") == 0; usleep(1000))
         ck_assert_int_lt(monotonic_us(), until);
     ck_assert_int_eq(next("a"), 1);

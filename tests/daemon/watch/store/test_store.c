@@ -331,16 +331,16 @@ START_TEST(an_event_waits_for_its_evidence)
     post(EVENT_CAMERA_LOST);            /* this event waits for no evidence */
     wait_published(2);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, camera.lost 0, ");
-    store_alert_ready(store, 9999);     /* no such alert */
+    store_pictures_ready(store, 9999);     /* no such alert */
     store_add_evidence(store, &row);
-    store_alert_ready(store, 1000);
+    store_pictures_ready(store, 1000);
     wait_published(3);
     struct database *reader = open_reader();
     must(evidence_rows_after(reader, 999, rows, &n, &err));       /* the row came before the event was ready */
     database_close(reader);
     ck_assert(n == 1 && strcmp(rows[0].path, row.path) == 0 && rows[0].bytes == 77);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, camera.lost 0, alert.opened 1000, ");
-    store_alert_ready(store, 1000);
+    store_pictures_ready(store, 1000);
     close_alert(&alert);
     wait_published(4);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, camera.lost 0, alert.opened 1000, alert.closed 1000, ");
@@ -355,7 +355,7 @@ START_TEST(an_alert_closes_after_it_opened)
     close_alert(&alert);
     wait_published(2);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, alert.closed 1000!, ");
-    store_alert_ready(store, 1000);
+    store_pictures_ready(store, 1000);
     wait_published(4);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, alert.closed 1000!, alert.opened 1000, alert.closed 1000, ");
     close_store();
