@@ -9,6 +9,8 @@
  * moves levels by less than the second. */
 #define LEAST_CHANGE 0.02f
 #define MOST_CHANGE 0.08f
+/* Cells that coding may change of a picture that stands still, where a camera has little noise. */
+enum { FEW = 2 };
 /* Gray levels: a camera with less noise leaves parts of its picture as they were. */
 #define NOISY 0.08f
 /* Gray levels: a cell that is lit as it was differs by less. */
@@ -46,15 +48,23 @@ static void unknown(struct health_measure *m)
     set(m, NAN, 0, 0, 0);
 }
 
-float second_least_change(const struct scene *scene)
-{
-    return scene ? fminf(fmaxf(1.5f * scene->look.stir, LEAST_CHANGE), MOST_CHANGE) : LEAST_CHANGE;
-}
-
 /* The scene's every second differs from the one before, because the sensor's noise outlasts coding. */
 static bool is_restless(const struct scene *scene)
 {
-    return scene && scene->look.stir >= LEAST_CHANGE && scene->look.noise >= NOISY;
+    return scene->look.stir >= LEAST_CHANGE && scene->look.noise >= NOISY;
+}
+
+struct stillness_terms second_terms(const struct scene *scene, bool lit)
+{
+    struct stillness_terms terms = {.least = LEAST_CHANGE, .few = CELLS / 8};
+    if (!scene)
+        return terms;
+    terms.least = fminf(fmaxf(1.5f * scene->look.stir, LEAST_CHANGE), MOST_CHANGE);
+    if (!lit || !is_restless(scene))
+        terms.few = FEW;
+    /* Noise is a camera's own, but where it has none. */
+    terms.beyond_noise = lit && scene->look.stir >= 0 && scene->look.stir < LEAST_CHANGE;
+    return terms;
 }
 
 /* Frozen is what repeats itself bit for bit, and what changes nowhere but in few places. The second takes long to tell where
@@ -62,7 +72,8 @@ static bool is_restless(const struct scene *scene)
 static void judge_frozen(struct health_measure *ret, const struct second *s, const struct scene *scene, const struct usual *usual)
 {
     double same = fmax(6, 2.5 * (double)usual->same_s);
-    double unchanged = is_restless(scene) && usual->unchanged_s <= 2 ? 6 : fmax(31, 1.3 * (double)usual->unchanged_s);
+    bool restless = scene && is_restless(scene) && usual->unchanged_s <= 2;
+    double unchanged = restless ? 6 : fmax(20, 1.5 * (double)usual->unchanged_s);
     if ((double)s->same_s / same > (double)s->unchanged_s / unchanged)
         set(ret, (double)s->same_s, (double)usual->same_s, same, fmax(1.5, (double)usual->same_s));
     else
