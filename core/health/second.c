@@ -80,10 +80,8 @@ static void judge_frozen(struct health_measure *ret, const struct second *s, con
         set(ret, (double)s->unchanged_s, (double)usual->unchanged_s, unchanged, fmax(1.5, (double)usual->unchanged_s));
 }
 
-static void judge_times(struct health_measure *ret, const struct second *s, const struct scene *scene,
-                        const struct usual *usual)
+static void judge_times(struct health_measure *ret, const struct second *s, const struct usual *usual)
 {
-    judge_frozen(&ret[HEALTH_FROZEN], s, scene, usual);
     set(&ret[HEALTH_SLOW], (double)s->rate, (double)usual->rate, 0.6 * (double)usual->rate, 0.8 * (double)usual->rate);
     set(&ret[HEALTH_STUTTER], 100 * (double)s->late, 100 * (double)usual->late, 100 * (double)usual->late + 20,
         100 * (double)usual->late + 10);
@@ -125,16 +123,30 @@ static float noise_in_detail(const struct second *s, const struct scene *scene)
     return fminf(now, usual + fmaxf(measure_quantile(more, CELLS, 0.5f), 0));
 }
 
-static void judge_detail(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit)
+/* The sharpest quarter of the detailed cells tells how sharp the lens is. */
+static void judge_blur(struct health_measure *ret, const struct second *s, const struct scene *scene, float noise)
 {
-    float ratio[CELLS], noise = noise_in_detail(s, scene);
-    int detailed = 0, lost = 0, kept = 0;
+    float ratio[CELLS];
+    int detailed = 0;
     for (int i = 0; i < CELLS; i++) {
         float usual = scene->look.detail[i] - 4 * scene->look.noise * scene->look.noise;
+        if (usual >= PLAIN)
+            ratio[detailed++] = fmaxf(s->look.detail[i] - noise, 0) / usual;
+    }
+    if (detailed >= CELLS / 16)
+        set(ret, 100 * (double)measure_quantile(ratio, detailed, 0.75f), 100, 55, 70);
+}
+
+/* A cell is detailed if it nearly always has detail: one where passers-by are the detail loses it as they go. */
+static void judge_covered(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit, float noise)
+{
+    int detailed = 0, lost = 0, kept = 0;
+    for (int i = 0; i < CELLS; i++) {
+        float usual = scene->least_detail[i] - 4 * scene->look.noise * scene->look.noise;
         float now = fmaxf(s->look.detail[i] - noise, 0);
         if (usual < PLAIN)
             continue;
-        ratio[detailed++] = now / usual;
+        detailed++;
         float off = fabsf(s->look.level[i] - scene->look.level[i]);
         bool is_lost = now < 0.2f * usual && now < PLAIN / 2 && off > SAME_LEVEL;
         lost += is_lost;
@@ -148,9 +160,7 @@ static void judge_detail(struct health_measure *ret, const struct second *s, con
     /* Dim light also leaves little detail, but its weak edges are where they were. */
     bool dim = !beside && share > 0.5f && s->here > DISPLACEMENT_SURE;
     if ((lit || beside || share > 0.8f) && !dim)
-        set(&ret[HEALTH_COVERED], 100 * (double)share, 0, 6, 3);
-    if (lit)
-        set(&ret[HEALTH_BLUR], 100 * (double)measure_quantile(ratio, detailed, 0.75f), 100, 55, 70);
+        set(ret, 100 * (double)share, 0, 6, 3);
 }
 
 static void judge_blocks(struct health_measure *ret, const struct second *s, const struct scene *scene)
@@ -174,23 +184,30 @@ static void judge_motion(struct health_measure *ret, const struct second *s, con
     set(&ret[HEALTH_MOVED], moved, 0, 0.45, 0.3);
 }
 
+static void judge_against_scene(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit,
+                                const struct usual *usual, const struct displacement_tables *tables)
+{
+    float noise = noise_in_detail(s, scene);
+    judge_blocks(ret, s, scene);
+    judge_covered(&ret[HEALTH_COVERED], s, scene, lit, noise);
+    if (lit) {
+        double usual_noise = (double)scene->look.noise;
+        judge_blur(&ret[HEALTH_BLUR], s, scene, noise);
+        set(&ret[HEALTH_NOISE], 0.5 * sqrt((double)noise), usual_noise, 1.6 * usual_noise + 0.8, 1.3 * usual_noise + 0.5);
+    }
+    judge_motion(ret, s, usual, tables);
+}
+
 void second_judge(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit,
                   const struct recent *recent, const struct usual *usual, const struct displacement_tables *tables)
 {
-    judge_times(ret, s, lit ? scene : NULL, usual);
+    judge_times(ret, s, usual);
     judge_levels(ret, s, usual, scene && s->here > DISPLACEMENT_SURE);
     for (int kind = HEALTH_COLOUR_LOST; kind < HEALTH_KINDS; kind++)
         unknown(&ret[kind]);
     judge_colour(ret, s, recent);
     set(&ret[HEALTH_STRIPES], (double)s->stripes, 0, 4.5, 3);
-    if (!scene)
-        return;
-    judge_blocks(ret, s, scene);
-    judge_detail(ret, s, scene, lit);
-    judge_motion(ret, s, usual, tables);
-    if (!lit)
-        return;
-    double usual_noise = (double)scene->look.noise;
-    set(&ret[HEALTH_NOISE], 0.5 * sqrt((double)noise_in_detail(s, scene)), usual_noise, 1.6 * usual_noise + 0.8,
-        1.3 * usual_noise + 0.5);
+    if (scene)
+        judge_against_scene(ret, s, scene, lit, usual, tables);
+    judge_frozen(&ret[HEALTH_FROZEN], s, lit ? scene : NULL, usual);
 }
