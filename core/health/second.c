@@ -179,8 +179,8 @@ static void judge_motion(struct health_measure *ret, const struct second *s, con
     set(&ret[HEALTH_JITTER], swing, usual_swing, on, 0.7 * on);
     if (s->placed)
         moved = 100 * (double)displacement_length(&s->place, tables);
-    else if (s->peak < DISPLACEMENT_SURE && !measure_is_bad(&ret[HEALTH_BLUR]))
-        moved = FAR_AWAY;
+    else if (s->peak < DISPLACEMENT_SURE && !measure_is_bad(&ret[HEALTH_BLUR]) && !measure_is_bad(&ret[HEALTH_NOISE]))
+        moved = FAR_AWAY;       /* and no blur or noise hides the edges */
     set(&ret[HEALTH_MOVED], moved, 0, 0.45, 0.3);
 }
 

@@ -292,6 +292,7 @@ END_TEST
 START_TEST(disturbances)
 {
     expect(HEALTH_NOISE, SEEN(.noise = 8));
+    expect(HEALTH_NOISE, SEEN(.noise = 60));
     expect(HEALTH_STRIPES, SEEN(.bars = 12));
     expect(HEALTH_STRIPES, WITH(.view = {.bars = 8}, .roll = 0.7));
     expect(HEALTH_STRIPES, WITH(.view = {.bars = 30}, .roll = 0.2));
