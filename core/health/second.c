@@ -17,6 +17,8 @@ enum { FEW = 2 };
 #define SAME_LEVEL 8.0f
 /* The displacement that stands for one that is too large to measure, in per cent. */
 #define FAR_AWAY 25.0
+/* Per cent. */
+#define MOST 50.0
 /* Levels that the mean colour goes in a second while white balance follows the light. */
 #define TURNING 1.5f
 
@@ -210,4 +212,7 @@ void second_judge(struct health_measure *ret, const struct second *s, const stru
     if (scene)
         judge_against_scene(ret, s, scene, lit, usual, tables);
     judge_frozen(&ret[HEALTH_FROZEN], s, lit ? scene : NULL, usual);
+    /* A picture that is clipped or covered for the most part has nothing left that could change. */
+    if (ret[HEALTH_BRIGHT].quantity > MOST || ret[HEALTH_COVERED].quantity > MOST)
+        unknown(&ret[HEALTH_FROZEN]);
 }

@@ -170,6 +170,25 @@ START_TEST(black_and_still)
 }
 END_TEST
 
+/* What is clipped or covered for the most part repeats bit for bit, too. */
+START_TEST(bright_or_covered_and_still)
+{
+    static const struct show blind[] = {{.view = {.offset = 255}}, {.view = {.covered = 1}}};
+    for (int i = 0; i < 2; i++) {
+        n_changes = 0;
+        show = blind[i];
+        play(2);
+        show.frozen = true;
+        play(40);
+        show = sound;
+        play(12);
+        enum health_kind kind = i == 0 ? HEALTH_BRIGHT : HEALTH_COVERED;
+        ck_assert_int_eq(n_changes, 2);
+        ck_assert(changes[0].kind == kind && changes[0].opened && changes[1].kind == kind && !changes[1].opened);
+    }
+}
+END_TEST
+
 START_TEST(gray_levels)
 {
     expect(HEALTH_BLACK, SEEN(.gain = 0.05));
@@ -577,6 +596,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, frozen);
     tcase_add_test(tcase, black_and_still);
+    tcase_add_test(tcase, bright_or_covered_and_still);
     tcase_add_test(tcase, gray_levels);
     tcase_add_test(tcase, colour);
     tcase_add_test(tcase, white_balance_is_no_cast);
