@@ -214,14 +214,15 @@ def scaled(path):
 
 def encode(source, out, filters, size, quantiser="18", codec="libx264"):
     cut = f"crop={size[0]}:{size[1]}"
-    quiet = ["-x265-params", "log-level=error"] if codec == "libx265" else []
+    # A camera repeats a key picture every few seconds, which ends what lost packets did.
+    more = ["-g", "20", "-x265-params", "log-level=error"] if codec == "libx265" else []
     ffmpeg(*source, "-filter_complex", f"[0:v]{filters},{cut}", "-an", "-fps_mode", "passthrough", "-c:v", codec, "-preset",
-           "ultrafast", *(["-qp", "0"] if quantiser == "0" else ["-crf", quantiser]), *quiet, out)
+           "ultrafast", *(["-qp", "0"] if quantiser == "0" else ["-crf", quantiser]), *more, out)
 
 
 def lose(path, share, end):
     """Loses packets of a file between the times of the fault."""
-    lost = f"noise=amount=0:drop='between(pts*tb,{BEGIN},{end})*not(key)*lt(random(0),{share})'"
+    lost = f"noise=amount=0:drop='between(pts*tb,{BEGIN},{end})*lt(random(0),{share})'"
     ffmpeg("-i", path, "-c", "copy", "-bsf:v", lost, path + ".mp4")
     os.replace(path + ".mp4", path)
 
