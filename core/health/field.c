@@ -1,6 +1,7 @@
 #include "core/health/field.h"
 
 #include <math.h>
+#include <string.h>
 
 void field_roots(struct field_roots *ret)
 {
@@ -73,18 +74,44 @@ void field_inverse(struct field *field, const struct field_roots *roots)
     }
 }
 
+/* The pixels that a value covers, of which the first and the last may count in part. */
+struct cover {
+    int first, last;
+    float of_first, of_last;    /* shares of the mean; a pixel between has `each` */
+};
+
+/* The cover of the i-th of n values along `pixels` pixels; *each receives the share of a whole pixel. */
+static struct cover cover_of(int i, int n, int pixels, float *each)
+{
+    int from = i * pixels, to = from + pixels;          /* in n-ths of a pixel */
+    struct cover cover = {.first = from / n, .last = (to - 1) / n};
+    *each = (float)n / (float)pixels;
+    int end = (cover.first + 1) * n < to ? (cover.first + 1) * n : to;
+    cover.of_first = (float)(end - from) / (float)pixels;
+    cover.of_last = (float)(to - cover.last * n) / (float)pixels;
+    return cover;
+}
+
+static float share_of(const struct cover *cover, int pixel, float each)
+{
+    return pixel == cover->first ? cover->of_first : pixel == cover->last ? cover->of_last : each;
+}
+
 void field_reduce(float *ret, const uint8_t *luma, int height, int width)
 {
-    for (int y = 0; y < FIELD_HEIGHT; y++) {
-        int top = y * height / FIELD_HEIGHT, bottom = (y + 1) * height / FIELD_HEIGHT;
-        bottom = bottom > top ? bottom : top + 1;
-        for (int x = 0; x < FIELD_WIDTH; x++) {
-            int left = x * width / FIELD_WIDTH, right = (x + 1) * width / FIELD_WIDTH, sum = 0;
-            right = right > left ? right : left + 1;
-            for (int i = top; i < bottom; i++)
-                for (int j = left; j < right; j++)
-                    sum += luma[i * width + j];
-            ret[y * FIELD_WIDTH + x] = (float)sum / (float)((bottom - top) * (right - left));
+    struct cover across[FIELD_WIDTH];
+    float each_across, each_down;
+    for (int x = 0; x < FIELD_WIDTH; x++)
+        across[x] = cover_of(x, FIELD_WIDTH, width, &each_across);
+    for (int y = 0; y < FIELD_HEIGHT; y++, ret += FIELD_WIDTH) {
+        struct cover down = cover_of(y, FIELD_HEIGHT, height, &each_down);
+        memset(ret, 0, FIELD_WIDTH * sizeof *ret);
+        for (int i = down.first; i <= down.last; i++) {
+            const uint8_t *row = luma + (size_t)i * (size_t)width;
+            float share = share_of(&down, i, each_down);
+            for (int x = 0; x < FIELD_WIDTH; x++)
+                for (int j = across[x].first; j <= across[x].last; j++)
+                    ret[x] += share * share_of(&across[x], j, each_across) * (float)row[j];
         }
     }
 }

@@ -23,8 +23,8 @@ void field_roots(struct field_roots *ret);
 void field_transform(struct field *field, const struct field_roots *roots);
 void field_inverse(struct field *field, const struct field_roots *roots);
 
-/* Reduces luma [height, width] to ret [FIELD_HEIGHT, FIELD_WIDTH] by the mean of the pixels that a value covers. A picture
- * that is smaller repeats pixels. */
+/* Reduces luma [height, width] to ret [FIELD_HEIGHT, FIELD_WIDTH] by the mean of what a value covers, to fractions of a pixel.
+ * So a movement of the picture is one of the values, whatever its size. */
 void field_reduce(float *ret, const uint8_t *luma, int height, int width);
 
 #endif

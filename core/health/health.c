@@ -10,7 +10,6 @@
 #include "core/health/rate.h"
 #include "core/health/recent.h"
 #include "core/health/second.h"
-#include "core/health/stillness.h"
 
 #define SECOND_US INT64_C(1000000)
 enum { MOST_PLACES = 64,        /* displacements of a second that its median is taken of */
@@ -238,9 +237,9 @@ static void end_second(struct health *h, struct second *s, int64_t now_us)
                                          .rotation = measure_quantile(h->rotation, h->places, 0.5f),
                                          .zoom = measure_quantile(h->zoom, h->places, 0.5f)};
     s->swings = shake_measure(&h->shake, now_us, &s->swing);
-    look->stir = stillness_add(&h->stillness, look->level, second_least_change(h->scene < 0 ? NULL : &h->scenes.scene[h->scene]),
-                               now_us);
-    s->unchanged_s = 1e-6f * (float)(now_us - h->stillness.anchor_us);
+    const struct stillness_terms terms = second_terms(h->scene < 0 ? NULL : &h->scenes.scene[h->scene], h->lit);
+    look->stir = stillness_add(&h->stillness, look->level, &terms, now_us);
+    s->unchanged_s = 1e-6f * (float)(now_us - h->stillness.since_us);
     s->same_s = 1e-6f * (float)(now_us - h->differed_us);
     rate_measure(&h->rate, now_us, &s->rate, &s->late);
 }

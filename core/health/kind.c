@@ -6,7 +6,7 @@
 const struct health_kind_info *health_kind_info(enum health_kind kind)
 {
     static const struct health_kind_info info[HEALTH_KINDS] = {
-        [HEALTH_FROZEN] = {"frozen", "time since any pixel changed, or more than an eighth of the picture", "s",
+        [HEALTH_FROZEN] = {"frozen", "time since any pixel changed, or more of the picture than a clock and noise", "s",
          "the picture stands still"},
         [HEALTH_SLOW] = {"slow", "pictures a second, from the median interval of the last four seconds", "1/s",
          "fewer pictures a second come than usual"},

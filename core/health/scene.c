@@ -49,6 +49,12 @@ static float follow_low(float low, float value, float share)
     return low + share * (value < low ? value - low : 0.1f * fminf(value - low, low + 0.01f));
 }
 
+/* Likewise for detail, in seconds: what is there 19 seconds of 20 stays. Detail that passers-by bring goes with them. */
+static float follow_detail(float low, float detail)
+{
+    return low + (detail < low ? 0.2f * (detail - low) : 0.01f * fminf(detail - low, low + 1));
+}
+
 void scene_add(struct scene *scene, const struct look *look, const struct view *view, long now)
 {
     struct look *mean = &scene->look;
@@ -64,6 +70,7 @@ void scene_add(struct scene *scene, const struct look *look, const struct view *
         bool first = scene->seconds == 1;
         blend_bounded(&mean->level[i], look->level[i], first ? INFINITY : PASSING, fmaxf(share, FOLLOW));
         blend_bounded(&mean->detail[i], look->detail[i], first ? INFINITY : 0.3f * mean->detail[i] + 1, fmaxf(share, FOLLOW));
+        scene->least_detail[i] = first ? look->detail[i] : follow_detail(scene->least_detail[i], look->detail[i]);
     }
     if (look->stir >= 0)
         mean->stir = mean->stir < 0 ? look->stir : follow_low(mean->stir, look->stir, share);
@@ -96,7 +103,8 @@ int scenes_begin(struct scenes *scenes, const struct look *look, const struct vi
 }
 
 /* All values before the counts are floats. */
-_Static_assert(offsetof(struct scene, seconds) == sizeof(struct look) + 2 * FIELD_SIZE * sizeof(float) + sizeof(struct field),
+_Static_assert(offsetof(struct scene, seconds) == sizeof(struct look) + (CELLS + 2 * FIELD_SIZE) * sizeof(float) +
+                                                      sizeof(struct field),
                "floats without a hole");
 _Static_assert(sizeof(struct look) % sizeof(float) == 0 && sizeof(struct field) == 2 * FIELD_SIZE * sizeof(float),
                "floats alone");

@@ -25,6 +25,7 @@ struct look {
 
 struct scene {
     struct look look;
+    float least_detail[CELLS];          /* that nearly every second reaches, so without that of passers-by */
     float picture[FIELD_SIZE];          /* the mean of reduced pictures */
     float normalised[FIELD_SIZE];       /* and of the same with normalised contrast */
     struct field edges;                 /* the mean transform of their edges */

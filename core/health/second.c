@@ -9,12 +9,16 @@
  * moves levels by less than the second. */
 #define LEAST_CHANGE 0.02f
 #define MOST_CHANGE 0.08f
+/* Cells that coding may change of a picture that stands still, where a camera has little noise. */
+enum { FEW = 2 };
 /* Gray levels: a camera with less noise leaves parts of its picture as they were. */
 #define NOISY 0.08f
 /* Gray levels: a cell that is lit as it was differs by less. */
 #define SAME_LEVEL 8.0f
 /* The displacement that stands for one that is too large to measure, in per cent. */
 #define FAR_AWAY 25.0
+/* Per cent. */
+#define MOST 50.0
 /* Levels that the mean colour goes in a second while white balance follows the light. */
 #define TURNING 1.5f
 
@@ -46,15 +50,23 @@ static void unknown(struct health_measure *m)
     set(m, NAN, 0, 0, 0);
 }
 
-float second_least_change(const struct scene *scene)
-{
-    return scene ? fminf(fmaxf(1.5f * scene->look.stir, LEAST_CHANGE), MOST_CHANGE) : LEAST_CHANGE;
-}
-
 /* The scene's every second differs from the one before, because the sensor's noise outlasts coding. */
 static bool is_restless(const struct scene *scene)
 {
-    return scene && scene->look.stir >= LEAST_CHANGE && scene->look.noise >= NOISY;
+    return scene->look.stir >= LEAST_CHANGE && scene->look.noise >= NOISY;
+}
+
+struct stillness_terms second_terms(const struct scene *scene, bool lit)
+{
+    struct stillness_terms terms = {.least = LEAST_CHANGE, .few = CELLS / 8};
+    if (!scene)
+        return terms;
+    terms.least = fminf(fmaxf(1.5f * scene->look.stir, LEAST_CHANGE), MOST_CHANGE);
+    if (!lit || !is_restless(scene))
+        terms.few = FEW;
+    /* Noise is a camera's own, but where it has none. */
+    terms.beyond_noise = lit && scene->look.stir >= 0 && scene->look.stir < LEAST_CHANGE;
+    return terms;
 }
 
 /* Frozen is what repeats itself bit for bit, and what changes nowhere but in few places. The second takes long to tell where
@@ -62,17 +74,16 @@ static bool is_restless(const struct scene *scene)
 static void judge_frozen(struct health_measure *ret, const struct second *s, const struct scene *scene, const struct usual *usual)
 {
     double same = fmax(6, 2.5 * (double)usual->same_s);
-    double unchanged = is_restless(scene) && usual->unchanged_s <= 2 ? 6 : fmax(31, 1.3 * (double)usual->unchanged_s);
+    bool restless = scene && is_restless(scene) && usual->unchanged_s <= 2;
+    double unchanged = restless ? 6 : fmax(20, 1.5 * (double)usual->unchanged_s);
     if ((double)s->same_s / same > (double)s->unchanged_s / unchanged)
         set(ret, (double)s->same_s, (double)usual->same_s, same, fmax(1.5, (double)usual->same_s));
     else
         set(ret, (double)s->unchanged_s, (double)usual->unchanged_s, unchanged, fmax(1.5, (double)usual->unchanged_s));
 }
 
-static void judge_times(struct health_measure *ret, const struct second *s, const struct scene *scene,
-                        const struct usual *usual)
+static void judge_times(struct health_measure *ret, const struct second *s, const struct usual *usual)
 {
-    judge_frozen(&ret[HEALTH_FROZEN], s, scene, usual);
     set(&ret[HEALTH_SLOW], (double)s->rate, (double)usual->rate, 0.6 * (double)usual->rate, 0.8 * (double)usual->rate);
     set(&ret[HEALTH_STUTTER], 100 * (double)s->late, 100 * (double)usual->late, 100 * (double)usual->late + 20,
         100 * (double)usual->late + 10);
@@ -114,16 +125,30 @@ static float noise_in_detail(const struct second *s, const struct scene *scene)
     return fminf(now, usual + fmaxf(measure_quantile(more, CELLS, 0.5f), 0));
 }
 
-static void judge_detail(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit)
+/* The sharpest quarter of the detailed cells tells how sharp the lens is. */
+static void judge_blur(struct health_measure *ret, const struct second *s, const struct scene *scene, float noise)
 {
-    float ratio[CELLS], noise = noise_in_detail(s, scene);
-    int detailed = 0, lost = 0, kept = 0;
+    float ratio[CELLS];
+    int detailed = 0;
     for (int i = 0; i < CELLS; i++) {
         float usual = scene->look.detail[i] - 4 * scene->look.noise * scene->look.noise;
+        if (usual >= PLAIN)
+            ratio[detailed++] = fmaxf(s->look.detail[i] - noise, 0) / usual;
+    }
+    if (detailed >= CELLS / 16)
+        set(ret, 100 * (double)measure_quantile(ratio, detailed, 0.75f), 100, 55, 70);
+}
+
+/* A cell is detailed if it nearly always has detail: one where passers-by are the detail loses it as they go. */
+static void judge_covered(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit, float noise)
+{
+    int detailed = 0, lost = 0, kept = 0;
+    for (int i = 0; i < CELLS; i++) {
+        float usual = scene->least_detail[i] - 4 * scene->look.noise * scene->look.noise;
         float now = fmaxf(s->look.detail[i] - noise, 0);
         if (usual < PLAIN)
             continue;
-        ratio[detailed++] = now / usual;
+        detailed++;
         float off = fabsf(s->look.level[i] - scene->look.level[i]);
         bool is_lost = now < 0.2f * usual && now < PLAIN / 2 && off > SAME_LEVEL;
         lost += is_lost;
@@ -137,9 +162,7 @@ static void judge_detail(struct health_measure *ret, const struct second *s, con
     /* Dim light also leaves little detail, but its weak edges are where they were. */
     bool dim = !beside && share > 0.5f && s->here > DISPLACEMENT_SURE;
     if ((lit || beside || share > 0.8f) && !dim)
-        set(&ret[HEALTH_COVERED], 100 * (double)share, 0, 6, 3);
-    if (lit)
-        set(&ret[HEALTH_BLUR], 100 * (double)measure_quantile(ratio, detailed, 0.75f), 100, 55, 70);
+        set(ret, 100 * (double)share, 0, 6, 3);
 }
 
 static void judge_blocks(struct health_measure *ret, const struct second *s, const struct scene *scene)
@@ -158,28 +181,38 @@ static void judge_motion(struct health_measure *ret, const struct second *s, con
     set(&ret[HEALTH_JITTER], swing, usual_swing, on, 0.7 * on);
     if (s->placed)
         moved = 100 * (double)displacement_length(&s->place, tables);
-    else if (s->peak < DISPLACEMENT_SURE && !measure_is_bad(&ret[HEALTH_BLUR]))
-        moved = FAR_AWAY;
+    else if (s->peak < DISPLACEMENT_SURE && !measure_is_bad(&ret[HEALTH_BLUR]) && !measure_is_bad(&ret[HEALTH_NOISE]))
+        moved = FAR_AWAY;       /* and no blur or noise hides the edges */
     set(&ret[HEALTH_MOVED], moved, 0, 0.45, 0.3);
+}
+
+static void judge_against_scene(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit,
+                                const struct usual *usual, const struct displacement_tables *tables)
+{
+    float noise = noise_in_detail(s, scene);
+    judge_blocks(ret, s, scene);
+    judge_covered(&ret[HEALTH_COVERED], s, scene, lit, noise);
+    if (lit) {
+        double usual_noise = (double)scene->look.noise;
+        judge_blur(&ret[HEALTH_BLUR], s, scene, noise);
+        set(&ret[HEALTH_NOISE], 0.5 * sqrt((double)noise), usual_noise, 1.6 * usual_noise + 0.8, 1.3 * usual_noise + 0.5);
+    }
+    judge_motion(ret, s, usual, tables);
 }
 
 void second_judge(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit,
                   const struct recent *recent, const struct usual *usual, const struct displacement_tables *tables)
 {
-    judge_times(ret, s, lit ? scene : NULL, usual);
+    judge_times(ret, s, usual);
     judge_levels(ret, s, usual, scene && s->here > DISPLACEMENT_SURE);
     for (int kind = HEALTH_COLOUR_LOST; kind < HEALTH_KINDS; kind++)
         unknown(&ret[kind]);
     judge_colour(ret, s, recent);
     set(&ret[HEALTH_STRIPES], (double)s->stripes, 0, 4.5, 3);
-    if (!scene)
-        return;
-    judge_blocks(ret, s, scene);
-    judge_detail(ret, s, scene, lit);
-    judge_motion(ret, s, usual, tables);
-    if (!lit)
-        return;
-    double usual_noise = (double)scene->look.noise;
-    set(&ret[HEALTH_NOISE], 0.5 * sqrt((double)noise_in_detail(s, scene)), usual_noise, 1.6 * usual_noise + 0.8,
-        1.3 * usual_noise + 0.5);
+    if (scene)
+        judge_against_scene(ret, s, scene, lit, usual, tables);
+    judge_frozen(&ret[HEALTH_FROZEN], s, lit ? scene : NULL, usual);
+    /* A picture that is clipped or covered for the most part has nothing left that could change. */
+    if (ret[HEALTH_BRIGHT].quantity > MOST || ret[HEALTH_COVERED].quantity > MOST)
+        unknown(&ret[HEALTH_FROZEN]);
 }

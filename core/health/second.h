@@ -7,6 +7,7 @@
 #include "core/health/recent.h"
 #include "core/health/scene.h"
 #include "core/health/shake.h"
+#include "core/health/stillness.h"
 
 struct second {
     struct look look;           /* the means */
@@ -19,7 +20,7 @@ struct second {
     struct displacement place;  /* the median of the second's displacements */
     bool swings;                /* swing is known */
     struct shake_swing swing;
-    float unchanged_s, same_s;  /* since more than an eighth of the cells changed (stillness.h); since any pixel did */
+    float unchanged_s, same_s;  /* since more than few cells changed (stillness.h); since any pixel did */
     float rate;                 /* pictures a second, from the median interval of the last seconds; NAN: not known */
     float late;                 /* share of those seconds that late pictures took */
 };
@@ -30,8 +31,8 @@ struct usual {
     float unchanged_s, same_s, rate, late, swing;
 };
 
-/* The least difference of a cell's level that is a change. scene may be NULL. */
-float second_least_change(const struct scene *scene);
+/* What is a change of a cell's level. scene may be NULL; lit: the second before was in its light. */
+struct stillness_terms second_terms(const struct scene *scene, bool lit);
 
 /* Judges a second. ret [HEALTH_KINDS] receives the quantity, baseline and thresholds of each kind; open and since_us are left.
  * scene: what the second is compared with; NULL: none. lit: its light is the scene's. recent counts in the same light alone. */

@@ -11,6 +11,10 @@ its kind opened within 10 s of its start, and closed within 10 s of its end. A p
 told as low_contrast, too. A row of another kind that opened meanwhile counts in the confusion matrix. Positions in the footage
 come from the seed.
 
+Two faults have no kind of the same name. rows: a band of rows, elsewhere in each picture, repeats the row above it or is black;
+stripes and corrupt are right. loss: a share of the packets of an HEVC stream is lost; corrupt, stutter and slow are right. corrupt
+is measured on pictures of 320 x 176 and more, which of these are vtest's alone.
+
 Freezes and covers of upcam last until the 45th second. "found within 30 s" tells how many of all freezes and covers were found
 and cleared if they get that long. "swing" tells how many jitters were measured within 20 %; above half of the frame rate only
 the amplitude counts.
@@ -47,13 +51,17 @@ def upcam(day, hours):
     return [f"{DATA}/upcam/{day}/{day}-{hour:02}.mp4" for hour in hours]
 
 
-# Each kind that a filter can make, and its ways that are measured apart. corrupt needs a damaged stream, and is not among them.
+# Each fault, and its ways that are measured apart. All are kinds of memaed, but for rows and loss.
 KINDS = {
     "frozen": ({},), "slow": ({},), "stutter": ({},), "black": ({"way": "level"}, {"way": "brightness"}, {"way": "gamma"}),
     "bright": ({"way": "brightness"}, {"way": "gamma"}), "low_contrast": ({},), "colour_lost": ({},), "colour_cast": ({},),
     "blur": ({},), "covered": ({},), "noise": ({},), "stripes": ({},), "jitter": ({"hz": 1}, {"hz": 4}, {"hz": 8}),
-    "moved": ({"way": "shift"}, {"way": "rotation"}, {"way": "zoom"}),
+    "moved": ({"way": "shift"}, {"way": "rotation"}, {"way": "zoom"}), "rows": ({"way": "above"}, {"way": "black"}), "loss": ({},),
 }
+# Kinds that are right besides the fault's own.
+RIGHT = {"black": ("low_contrast",), "bright": ("low_contrast",), "rows": ("stripes", "corrupt"),
+         "loss": ("corrupt", "stutter", "slow")}
+LOST = 0.01, 0.05, 0.15                                 # shares of the packets
 
 # name: (files whose start is learned, seconds of each that are learned, files for cases, first second there, frames a second)
 FOOTAGE = {
@@ -131,6 +139,17 @@ def frozen(fps, strength, end, when):
     return freeze + (clock if strength < 3 else "") + (f",noise=alls=2:allf=t:{when}" if strength == 1 else "")
 
 
+def rows_dropped(share, way, between):
+    """A band of rows begins elsewhere in each picture. In it, Y is first + into."""
+    into = "mod(Y+H*1000-N*37,H)"
+    inside = f"{between}*lt({into},{share}*H)"
+    planes = []
+    for plane, black in (("lum", 16), ("cb", 128), ("cr", 128)):
+        lost = str(black) if way == "black" else f"{plane}(X,max(0,Y-{into}-1))"
+        planes.append(f"{plane}='if({inside},{lost},{plane}(X,Y))'")
+    return "geq=" + ":".join(planes)
+
+
 def fault(case, fps, size, rng):
     """Returns the filters of a case."""
     kind, way, s = case["kind"], case.get("way"), case["strength"] - 1
@@ -160,6 +179,8 @@ def fault(case, fps, size, rng):
         "moved": lambda: {"shift": lambda: shifted(fps, (0.01, 0.03, 0.1)[s], angle),
                           "rotation": lambda: rotated(fps, (1, 3, 10)[s]),
                           "zoom": lambda: zoomed(fps, (1.02, 1.05, 1.15)[s])}[way](),
+        "rows": lambda: rows_dropped((0.05, 0.15, 0.4)[s], way, between.replace("t,", "T,")),
+        "loss": lambda: "null",
     }
     return filters[kind]()
 
@@ -191,10 +212,19 @@ def scaled(path):
     return even(width * scale), even(height * scale)
 
 
-def encode(source, out, filters, size, quantiser="18"):
+def encode(source, out, filters, size, quantiser="18", codec="libx264"):
     cut = f"crop={size[0]}:{size[1]}"
-    ffmpeg(*source, "-filter_complex", f"[0:v]{filters},{cut}", "-an", "-fps_mode", "passthrough", "-c:v", "libx264", "-preset",
-           "ultrafast", *(["-qp", "0"] if quantiser == "0" else ["-crf", quantiser]), out)
+    # A camera repeats a key picture every few seconds, which ends what lost packets did.
+    more = ["-g", "20", "-x265-params", "log-level=error"] if codec == "libx265" else []
+    ffmpeg(*source, "-filter_complex", f"[0:v]{filters},{cut}", "-an", "-fps_mode", "passthrough", "-c:v", codec, "-preset",
+           "ultrafast", *(["-qp", "0"] if quantiser == "0" else ["-crf", quantiser]), *more, out)
+
+
+def lose(path, share, end):
+    """Loses packets of a file between the times of the fault."""
+    lost = f"noise=amount=0:drop='between(pts*tb,{BEGIN},{end})*lt(random(0),{share})'"
+    ffmpeg("-i", path, "-c", "copy", "-bsf:v", lost, path + ".mp4")
+    os.replace(path + ".mp4", path)
 
 
 def concat(folder, name, paths):
@@ -230,7 +260,7 @@ def make(folder, case, size, seed):
     out = os.path.join(folder, f"{name_of(case)}-{seed}.mp4")
     if os.path.exists(out):
         return out
-    _, length = times(case)
+    end, length = times(case)
     learned, _, paths, first, fps = FOOTAGE[case["footage"]]
     rng = random.Random(f"{seed} {name_of(case)}")
     if paths is None:                                   # clips of ped2 that are not learned, one after the other
@@ -245,8 +275,11 @@ def make(folder, case, size, seed):
         source = ["-ss", str(rng.uniform(min(first, latest), latest)), "-i", path]
     exact = case["kind"] == "frozen" and case["strength"] == 3
     filters = f"trim=duration={length},setpts=PTS-STARTPTS,scale={full[0]}:{full[1]},{fault(case, fps, full, rng)}"
-    encode(source, os.path.join(folder, "making.mp4"), filters, size, "0" if exact else "18")
-    os.replace(os.path.join(folder, "making.mp4"), out)
+    making = os.path.join(folder, "making.mp4")
+    encode(source, making, filters, size, "0" if exact else "18", "libx265" if case["kind"] == "loss" else "libx264")
+    if case["kind"] == "loss":
+        lose(making, LOST[case["strength"] - 1], end)
+    os.replace(making, out)
     return out
 
 
@@ -259,7 +292,7 @@ def rows(*args):
 
 
 def may_be_told(case, kind):
-    return kind == case["kind"] or (kind == "low_contrast" and case["kind"] in ("black", "bright"))
+    return kind == case["kind"] or kind in RIGHT.get(case["kind"], ())
 
 
 def judge(case, found_rows):

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/core/health/scenery.h"
 #include "tests/suite.h"
@@ -84,6 +85,31 @@ START_TEST(reduces_by_means)
 }
 END_TEST
 
+/* A point lies where it is, also in a picture whose size does not fit: else a movement of less than a pixel is measured wrong. */
+START_TEST(reduces_in_place)
+{
+    static const int sizes[][2] = {{56, 112}, {85, 128}, {144, 192}, {75, 300}};
+    static uint8_t luma[144 * 300];
+    static float got[FIELD_SIZE];
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+        for (int row = 0, height = sizes[k][0], width = sizes[k][1]; row < height; row += 7)
+            for (int column = row % 5; column < width; column += 11) {
+                double sum = 0, x = 0, y = 0;
+                memset(luma, 0, sizeof luma);
+                luma[row * width + column] = 200;
+                field_reduce(got, luma, height, width);
+                for (int i = 0; i < FIELD_SIZE; i++) {
+                    sum += (double)got[i];
+                    x += (double)got[i] * (i % FIELD_WIDTH + 0.5);
+                    y += (double)got[i] * (i / FIELD_WIDTH + 0.5);
+                }
+                ck_assert_double_eq_tol(sum, 200.0 * FIELD_SIZE / height / width, 0.01);
+                ck_assert_double_eq_tol(x / sum * width / FIELD_WIDTH, column + 0.5, 0.5 * fmax(1, width / 128.0) - 0.35);
+                ck_assert_double_eq_tol(y / sum * height / FIELD_HEIGHT, row + 0.5, 0.5 * fmax(1, height / 64.0) - 0.35);
+            }
+}
+END_TEST
+
 START_TEST(shifts)
 {
     static const double by[][2] = {{0, 0}, {0.003, 0.001}, {0.01, -0.006}, {-0.03, 0.02}, {0.1, 0}, {0.07, -0.07}};
@@ -149,6 +175,7 @@ int main(void)
     tcase_set_timeout(tcase, 0);
     tcase_add_test(tcase, the_transform_is_the_definition);
     tcase_add_test(tcase, reduces_by_means);
+    tcase_add_test(tcase, reduces_in_place);
     tcase_add_test(tcase, shifts);
     tcase_add_test(tcase, turns_and_zooms);
     tcase_add_test(tcase, light_is_no_displacement);

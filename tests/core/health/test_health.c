@@ -55,9 +55,21 @@ static struct show {
     double swing, hz;           /* of the whole picture, in widths */
     double roll;                /* bars a second that roll down */
     double blocks;
+    bool path;                  /* plain rows at the bottom */
+    bool crowd;                 /* people on them: blocks of random gray levels */
     int interval;               /* pictures that come, one in so many; 0 and 1: all */
 } show;
 static const struct show sound = {.saturation = 20, .u = 5, .v = -3};
+
+static void draw_path(void)
+{
+    enum { TOP = SCENERY_HEIGHT * 2 / 3, SIDE = 6 };
+    uint8_t people[SCENERY_HEIGHT / SIDE][SCENERY_WIDTH / SIDE];
+    for (size_t i = 0; i < sizeof people; i++)
+        people[i / sizeof people[0]][i % sizeof people[0]] = (uint8_t)(show.crowd ? 40 + rng_below(&scenery.rng, 90) : 160);
+    for (int i = TOP * SCENERY_WIDTH; show.path && i < SCENERY_PIXELS; i++)
+        luma[i] = people[i / SCENERY_WIDTH / SIDE][i % SCENERY_WIDTH / SIDE];
+}
 
 static void play(double seconds)
 {
@@ -69,6 +81,7 @@ static void play(double seconds)
         view.roll = show.roll * (double)now_us * 1e-6;
         if (!show.frozen) {
             scenery_draw(&scenery, &view, luma);
+            draw_path();
             memcpy(still, luma, sizeof still);
         }
         for (int k = 0; show.frozen && show.coding > 0 && k < SCENERY_PIXELS; k++) {
@@ -154,6 +167,25 @@ START_TEST(black_and_still)
     play(12);
     ck_assert_int_eq(n_changes, 2);
     ck_assert(changes[0].kind == HEALTH_BLACK && changes[0].opened && changes[1].kind == HEALTH_BLACK && !changes[1].opened);
+}
+END_TEST
+
+/* What is clipped or covered for the most part repeats bit for bit, too. */
+START_TEST(bright_or_covered_and_still)
+{
+    static const struct show blind[] = {{.view = {.offset = 255}}, {.view = {.covered = 1}}};
+    for (int i = 0; i < 2; i++) {
+        n_changes = 0;
+        show = blind[i];
+        play(2);
+        show.frozen = true;
+        play(40);
+        show = sound;
+        play(12);
+        enum health_kind kind = i == 0 ? HEALTH_BRIGHT : HEALTH_COVERED;
+        ck_assert_int_eq(n_changes, 2);
+        ck_assert(changes[0].kind == kind && changes[0].opened && changes[1].kind == kind && !changes[1].opened);
+    }
 }
 END_TEST
 
@@ -258,9 +290,28 @@ START_TEST(detail)
 }
 END_TEST
 
+/* A crowd gives a plain path detail. The path that is seen again as the crowd goes is no cover. */
+START_TEST(a_crowd_that_goes_is_no_cover)
+{
+    health_set_clean(health, true);
+    for (int i = 0; i < 80; i++) {
+        show = (struct show){.saturation = 20, .u = 5, .v = -3, .path = true, .crowd = i % 4 > 0};
+        play(1);
+    }
+    health_set_clean(health, false);
+    show.crowd = false;
+    play(30);
+    expect_nothing("a path without its crowd");
+    show.view.covered = 0.2;
+    play(12);
+    ck_assert(n_changes == 1 && changes[0].kind == HEALTH_COVERED && changes[0].opened);
+}
+END_TEST
+
 START_TEST(disturbances)
 {
     expect(HEALTH_NOISE, SEEN(.noise = 8));
+    expect(HEALTH_NOISE, SEEN(.noise = 60));
     expect(HEALTH_STRIPES, SEEN(.bars = 12));
     expect(HEALTH_STRIPES, WITH(.view = {.bars = 8}, .roll = 0.7));
     expect(HEALTH_STRIPES, WITH(.view = {.bars = 30}, .roll = 0.2));
@@ -545,6 +596,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, frozen);
     tcase_add_test(tcase, black_and_still);
+    tcase_add_test(tcase, bright_or_covered_and_still);
     tcase_add_test(tcase, gray_levels);
     tcase_add_test(tcase, colour);
     tcase_add_test(tcase, white_balance_is_no_cast);
@@ -552,6 +604,7 @@ int main(void)
     tcase_add_test(tcase, a_cast_ends_with_its_light);
     tcase_add_test(tcase, a_fault_keeps_no_light_from_being_learned);
     tcase_add_test(tcase, detail);
+    tcase_add_test(tcase, a_crowd_that_goes_is_no_cover);
     tcase_add_test(tcase, disturbances);
     tcase_add_test(tcase, corrupt);
     tcase_add_test(tcase, movement);
