@@ -12,10 +12,10 @@
 
 #include "io/footage/footage.h"
 
-/* Reads all footage once. Footage of less than half a minute, or of pictures that are too small or too large, is not diagnosed. Returns 0;
- * -EINVAL: in more than half of the pictures the camera is blind (black, covered, or the same bit for bit for too long), unless
- * `any` footage will do; -EINTR once *stop is true (stop may be NULL); -ENOMEM; or an error of footage_read(). err has the
- * cause. */
+/* Reads all footage once. Footage of less than half a minute, or of pictures that are too small or too large, is not
+ * diagnosed. Returns 0; -EINVAL: in more than half of the pictures the camera is blind (black, covered, or the same bit for
+ * bit for too long), and `any` is false; -EINTR once *stop is true (stop may be NULL); -ENOMEM; or an error of footage_read().
+ * err has the cause. */
 int footage_health_check(struct footage *footage, bool any, const atomic_bool *stop, struct error *err);
 
 #endif

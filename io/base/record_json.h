@@ -26,8 +26,8 @@ json_t *loudest_json(const struct voices *voices);
 json_t *voices_json(const struct voices *voices);
 json_t *score_json(const struct score_record *score);
 json_t *alert_json(const struct alert_record *alert);
-/* The "data" of an event: the alert, or an object. The object has "camera" ("webhook" for an event of a webhook), "reason" and, if
- * the event has one, its quantity: "seconds", "fps_in", "distance", "hours" or "free_bytes". A fault of the picture has the
+/* The "data" of an event: the alert, or an object. The object has "camera" ("webhook" for an event of a webhook), "reason" and,
+ * if the event has one, its quantity: "seconds", "fps_in", "distance", "hours" or "free_bytes". A fault of the picture has the
  * members of struct event_health but for its pictures, with "since" as a time. The reason is redacted. */
 json_t *event_json(const struct event *event);
 

@@ -27,8 +27,8 @@
 #include "io/video/packets/packet_ring.h"
 #include "web/view.h"
 
-/* If so many alerts wait, a further one has no pictures, and the log says so. A camera with more faults in an hour has no pictures of the others, so
- * that a fault which comes and goes does not drive other evidence from the disk. */
+/* If so many alerts wait, a further one has no pictures, and the log says so. A camera has pictures of so many faults in an hour,
+ * so that a fault which comes and goes does not drive other evidence from the disk. */
 enum { PICTURES_QUEUE_MAX = 64, PICTURES_FAULTS_MAX = 20 };
 
 struct pictures;
