@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/health/kind.h"
 #include "daemon/base/log.h"
 
 void alerting_init(struct alerting *alerting, const struct alerting_options *options)
@@ -12,6 +13,7 @@ void alerting_init(struct alerting *alerting, const struct alerting_options *opt
     snprintf(alerting->record.camera, sizeof alerting->record.camera, "%s", options->camera);
     alert_init(&alerting->state, &options->rule);
     policy_init(&alerting->policy, &options->policy);
+    light_hold_init(&alerting->light, options->policy.margin);
 }
 
 bool alerting_is_open(const struct alerting *alerting)
@@ -114,8 +116,20 @@ static void name_zones(struct alerting *alerting, int zone)
         touch(alerting, &window.boxes);
 }
 
+/* The alert opens, or lasts. Returns true if a fault of the picture holds it back, or the light that has changed. Notes that. */
+static bool is_held(struct alerting *alerting)
+{
+    const unsigned light = health_bit(HEALTH_LIGHT), holding = alerting->faults & alerting->options.hold;
+    if (alerting->options.kind == ALERT_ANOMALY && holding & light)
+        light_hold_held(&alerting->light);
+    if (!light_hold_holds(&alerting->light))
+        return holding;
+    alerting->record.health |= light;
+    return true;
+}
+
 /* Returns why the alert may not be told now, or SUPPRESSED_NOT. A camera that is not armed comes first, then a fault of the
- * picture that holds alerts back. Neither uses up cooldown or cap, and no alert is bad enough to get through. */
+ * picture that holds alerts back, or the light. Neither uses up cooldown or cap, and no alert is bad enough to get through. */
 static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
 {
     static const enum alert_suppressed reasons[ARMING_STATES] = {
@@ -125,7 +139,7 @@ static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
     const struct alerting_options *options = &alerting->options;
     enum arming state = options->arming ? arming_state(options->arming, options->camera, time_us) : ARMING_ARMED;
     enum alert_suppressed held = reasons[state];
-    if (!held && (alerting->faults & options->hold))
+    if (is_held(alerting) && !held)
         held = SUPPRESSED_HEALTH;
     return held ? held : policy_ask(&alerting->policy, alerting->record.peak_score, time_us);
 }
@@ -193,12 +207,13 @@ static void take_event(struct alerting *alerting, enum alert_event event, int64_
     }
 }
 
-/* Posts an event once if the alert has been open for long at time_us. */
+/* Posts an event once if the alert has been open for long at time_us. It was told, or is held back for the light that stays. */
 static void tell_lasting(struct alerting *alerting, int64_t time_us)
 {
     const struct alerting_options *options = &alerting->options;
     int64_t open_us = time_us - alerting->state.opened_us;
-    if (!alerting_is_open(alerting) || alerting->told_lasting || open_us < options->lasting_us)
+    bool open = alerting_is_open(alerting) || (alerting->state.open && light_hold_holds(&alerting->light));
+    if (!open || alerting->told_lasting || open_us < options->lasting_us)
         return;
     alerting->told_lasting = true;
     double hours = (double)open_us / 3600e6;
@@ -218,6 +233,7 @@ void alerting_take(struct alerting *alerting, const struct alerting_window *wind
     take_event(alerting, alert_wait(state, window->time_us), window->time_us, window->zone);
     bool lasted = state->lasts;
     enum alert_event event = alert_score(state, window->score, window->time_us);
+    light_hold_score(&alerting->light, (double)window->score, window->time_us);
     if (lasted || state->lasts) {
         alerting->end_pts_us = window->pts_us;
         note_window(alerting, window);
@@ -232,10 +248,11 @@ void alerting_take(struct alerting *alerting, const struct alerting_window *wind
     tell_lasting(alerting, window->time_us);
 }
 
-void alerting_faults(struct alerting *alerting, unsigned faults)
+void alerting_faults(struct alerting *alerting, unsigned faults, bool light_alone)
 {
     unsigned noted = alerting->record.health | (faults & (alerting->options.hold | alerting->options.mark));
     alerting->faults = faults;
+    light_hold_light(&alerting->light, faults & health_bit(HEALTH_LIGHT), light_alone);
     if (!alerting->alerts || !alerting->state.open || noted == alerting->record.health)
         return;
     alerting->record.health = noted;

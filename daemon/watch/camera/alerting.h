@@ -5,6 +5,7 @@
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_ALERTING_H
 #define MEMAED_DAEMON_WATCH_CAMERA_ALERTING_H
 
+#include "core/alerting/light_hold.h"
 #include "core/alerting/policy.h"
 #include "core/score/alert.h"
 #include "core/zones/zones.h"
@@ -36,6 +37,7 @@ struct alerting {
     bool alerts;                        /* public: by alerting_init(); false in a zeroed struct, which takes nothing */
     struct alert_state state;
     struct policy policy;
+    struct light_hold light;            /* of anomalies */
     struct alert_record record;         /* the open alert, or the last one, or the cause that lasts */
     bool told_lasting;                  /* normal.changed went out for the open alert */
     unsigned faults;                    /* that hold now */
@@ -58,8 +60,9 @@ void alerting_init(struct alerting *alerting, const struct alerting_options *opt
 
 /* Takes the next window; where there is a log of scores, after it was appended there. */
 void alerting_take(struct alerting *alerting, const struct alerting_window *window);
-/* The kinds of faults of the camera's picture that hold from now on, as bits. */
-void alerting_faults(struct alerting *alerting, unsigned faults);
+/* The kinds of faults of the camera's picture that hold from now on, as bits; with them HEALTH_LIGHT, while the light changes.
+ * light_alone: nothing has come into the picture (health_light_is_alone()). */
+void alerting_faults(struct alerting *alerting, unsigned faults, bool light_alone);
 /* The sequence broke and goes on; the sequence ends (alert_gap(), alert_break()). */
 void alerting_gap(struct alerting *alerting, int64_t time_us);
 void alerting_break(struct alerting *alerting, int64_t time_us);

@@ -27,7 +27,9 @@ struct diagnosis {
     bool anew;
     int64_t last_us;            /* time stamp of the last picture */
     int64_t shown_us;           /* that of the last one that was shown in the status */
-    unsigned open;              /* kinds, as bits, as alerts know them */
+    unsigned open;              /* kinds, as bits, and */
+    bool alone;                 /* health_light_is_alone(), as alerts know them */
+    bool light;                 /* the light changes */
     bool told[HEALTH_KINDS];    /* health.opened went out, and no health.closed since */
     struct event_health fault[HEALTH_KINDS];            /* as it opened; of open faults */
     struct view_health view[HEALTH_KINDS];
@@ -184,9 +186,23 @@ static void keep(struct diagnosis *diagnosis, long least_s)
 
 static void tell_alerts(struct diagnosis *diagnosis, unsigned open)
 {
-    if (open != diagnosis->open && diagnosis->options.results)
-        results_set_faults(diagnosis->options.results, open);
+    bool alone = health_light_is_alone(diagnosis->health);
+    if ((open != diagnosis->open || alone != diagnosis->alone) && diagnosis->options.results)
+        results_set_faults(diagnosis->options.results, open, alone);
     diagnosis->open = open;
+    diagnosis->alone = alone;
+}
+
+/* Returns true if the light began or ceased to change with the last picture. */
+static bool light_turned(struct diagnosis *diagnosis, int64_t time_us)
+{
+    struct health_measure measures[HEALTH_KINDS];
+    health_measures(diagnosis->health, measures);
+    bool turned = measures[HEALTH_LIGHT].open != diagnosis->light;
+    diagnosis->light = measures[HEALTH_LIGHT].open;
+    if (turned)
+        diagnosis->fault[HEALTH_LIGHT].since_us = time_us;
+    return turned;
 }
 
 /* Shows the measures, and tells alerts which faults hold. */
@@ -263,7 +279,7 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
         else
             close_fault(diagnosis, change->kind, &change->measure, "has ended", at_us, time_us);
     }
-    if (n > 0 || anew || pts_us - diagnosis->shown_us >= 1000000) {
+    if (light_turned(diagnosis, time_us) || n > 0 || anew || pts_us - diagnosis->shown_us >= 1000000) {
         diagnosis->shown_us = pts_us;
         show(diagnosis);
         keep(diagnosis, KEEP_S);
