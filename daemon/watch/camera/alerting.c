@@ -225,11 +225,20 @@ static void tell_lasting(struct alerting *alerting, int64_t time_us)
                                                  .quantity = hours, .reason = reason});
 }
 
+static void end_light(struct alerting *alerting)
+{
+    alerting->light_ends = false;
+    alerting->faults &= ~health_bit(HEALTH_LIGHT);
+    light_hold_light(&alerting->light, false, alerting->light_alone);
+}
+
 void alerting_take(struct alerting *alerting, const struct alerting_window *window)
 {
     struct alert_state *state = &alerting->state;
     if (!alerting->alerts)
         return;
+    if (alerting->light_ends && window->time_us > alerting->lit_us)
+        end_light(alerting);
     take_event(alerting, alert_wait(state, window->time_us), window->time_us, window->zone);
     bool lasted = state->lasts;
     enum alert_event event = alert_score(state, window->score, window->time_us);
@@ -248,11 +257,17 @@ void alerting_take(struct alerting *alerting, const struct alerting_window *wind
     tell_lasting(alerting, window->time_us);
 }
 
-void alerting_faults(struct alerting *alerting, unsigned faults, bool light_alone)
+void alerting_faults(struct alerting *alerting, unsigned faults, bool light_alone, int64_t time_us)
 {
+    const unsigned light = health_bit(HEALTH_LIGHT);
+    const bool ends = !(faults & light) && (alerting->faults & light);
     unsigned noted = alerting->record.health | (faults & (alerting->options.hold | alerting->options.mark));
-    alerting->faults = faults;
-    light_hold_light(&alerting->light, faults & health_bit(HEALTH_LIGHT), light_alone);
+    alerting->lit_us = ends && !alerting->light_ends ? time_us : alerting->lit_us;
+    alerting->light_alone = light_alone && (!alerting->light_ends || alerting->light_alone);
+    alerting->light_ends = ends;
+    alerting->faults = faults | (ends ? light : 0);
+    if (!ends)
+        light_hold_light(&alerting->light, faults & light, light_alone);
     if (!alerting->alerts || !alerting->state.open || noted == alerting->record.health)
         return;
     alerting->record.health = noted;

@@ -184,11 +184,11 @@ static void keep(struct diagnosis *diagnosis, long least_s)
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------- */
 
-static void tell_alerts(struct diagnosis *diagnosis, unsigned open)
+static void tell_alerts(struct diagnosis *diagnosis, unsigned open, int64_t time_us)
 {
     bool alone = health_light_is_alone(diagnosis->health);
     if ((open != diagnosis->open || alone != diagnosis->alone) && diagnosis->options.results)
-        results_set_faults(diagnosis->options.results, open, alone);
+        results_set_faults(diagnosis->options.results, open, alone, time_us);
     diagnosis->open = open;
     diagnosis->alone = alone;
 }
@@ -205,8 +205,8 @@ static bool light_turned(struct diagnosis *diagnosis, int64_t time_us)
     return turned;
 }
 
-/* Shows the measures, and tells alerts which faults hold. */
-static void show(struct diagnosis *diagnosis)
+/* Shows the measures, and tells alerts which faults hold from the picture at time_us on. */
+static void show(struct diagnosis *diagnosis, int64_t time_us)
 {
     unsigned open = 0;
     struct health_measure measures[HEALTH_KINDS];
@@ -221,7 +221,7 @@ static void show(struct diagnosis *diagnosis)
         open |= view->open ? health_bit((enum health_kind)kind) : 0;
     }
     camera_status_set_health(diagnosis->options.status, diagnosis->view, health_is_learning(diagnosis->health));
-    tell_alerts(diagnosis, open);
+    tell_alerts(diagnosis, open, time_us);
 }
 
 /* All open faults close, as of now. */
@@ -235,7 +235,7 @@ static void close_all(struct diagnosis *diagnosis, const char *why)
             close_fault(diagnosis, (enum health_kind)kind, &measures[kind], why, now_us, now_us);
         diagnosis->view[kind] = (struct view_health){.on = diagnosis->view[kind].on};
     }
-    tell_alerts(diagnosis, 0);
+    tell_alerts(diagnosis, 0, now_us);
 }
 
 static void forget(struct diagnosis *diagnosis)
@@ -281,7 +281,7 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
     }
     if (light_turned(diagnosis, time_us) || n > 0 || anew || pts_us - diagnosis->shown_us >= 1000000) {
         diagnosis->shown_us = pts_us;
-        show(diagnosis);
+        show(diagnosis, time_us);
         keep(diagnosis, KEEP_S);
     }
 }
