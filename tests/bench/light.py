@@ -1,16 +1,16 @@
 #!/usr/bin/python3
 """Counts the alerts that a change of light alone makes, with `light` in health.off (before) and in health.hold (after).
 
-    tests/bench/light.py [--footage NAME...] [--per-day N] [--models DIR] [--seed N]
+    tests/bench/light.py [--footage NAME...] [--per-day N] [--models DIR]
 
 Each case is a clip of real footage whose light FFmpeg changes from the 40th to the 60th second, or in which it changed of itself.
 Clips run in `memaed run` at their own speed, all cases of a footage at the same time, each as two cameras. An alert counts if it
-opened after the change had begun. The case "somebody" is a control: a box walks through the picture as the lamp goes on, and
-has to be told in both; how long after the lamp is printed in seconds.
+opened from 2 s before the change to 5 s after the 60th second, because windows look ahead. The case "somebody" is a control: a
+box walks through the picture as the lamp goes on. Its alerts should be told in both.
 
-Footage: vtest (Debian's opencv-doc; a model that learned the same 80 s), day (upcam day 01 at 10 and 13 h), day1 and day2 (changes
-of themselves in upcam days 01 and 02: dawn, infrared, lamps; the model learned pieces of day 00), of the folder ../shared/data or
-MEMAED_DATA. Thresholds of the diagnosis were chosen on vtest, day and day1; day2 is held back.
+Footage: vtest (Debian's opencv-doc; a model that learned the same 80 s), day (upcam day 01 at 10 and 13 h), day1 and day2
+(changes of themselves in upcam days 01 and 02: dawn, infrared, lamps; the model learned pieces of day 00), of the folder
+../shared/data or MEMAED_DATA. Thresholds of the diagnosis were chosen on vtest and day1; day2 is held back.
 --per-day: the alerts a day that normal footage may make, in place of 1: a lower threshold shows more of the light.
 --models: keeps the models in DIR, and takes those that are there already.
 Prints progress to standard error, and a table in Markdown.
@@ -120,7 +120,7 @@ def model(folder, name):
 
 def told(daemon, camera, which=""):
     alerts = daemon.get(f"/api/v1/alerts?camera={camera}{which}")[1]["alerts"]
-    return [a for a in alerts if a["pts_s"] >= BEGIN - 2]
+    return [a for a in alerts if BEGIN - 2 <= a["pts_s"] < END + 5]
 
 
 def measure(folder, footage, models, per_day):
@@ -142,12 +142,7 @@ def measure(folder, footage, models, per_day):
         for case, paths in made.items():
             counts = {way: sum(len(told(daemon, n)) for n in names[case, way]) for way in ("before", "after")}
             held = sum(len(told(daemon, n, "&suppressed=only")) for n in names[case, "after"])
-            delays = []
-            for n in names[case, "after"]:
-                for event in daemon.events("alert_opened", camera=n) if case == "somebody" else ():
-                    lit = [e for e in told(daemon, n) if e["id"] == event["id"]]
-                    delays += [lit[0]["pts_s"] - BEGIN] if lit else []
-            rows.append((footage, case, len(paths), counts["before"], counts["after"], held, delays))
+            rows.append((footage, case, len(paths), counts["before"], counts["after"], held))
             say(rows[-1])
     return rows
 
@@ -164,7 +159,7 @@ def main():
         models = {name: model(options.models or folder, name) for name in sorted({FOOTAGE[f][0] for f in options.footage})}
         rows = [row for footage in options.footage for row in measure(folder, footage, models, options.per_day)]
     print("| footage | light | clips | before | after | held back |\n|---|---|---|---|---|---|")
-    for footage, case, n, before, after, held, _ in rows:
+    for footage, case, n, before, after, held in rows:
         print(f"| {footage} | {case} | {n} | {before} | {after} | {held} |")
 
 

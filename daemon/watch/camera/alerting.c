@@ -7,6 +7,8 @@
 #include "core/health/kind.h"
 #include "daemon/base/log.h"
 
+#define LONGEST_LAG_US INT64_C(600000000)       /* of windows behind their pictures */
+
 void alerting_init(struct alerting *alerting, const struct alerting_options *options)
 {
     *alerting = (struct alerting){.options = *options, .alerts = true, .record.kind = options->kind};
@@ -225,8 +227,11 @@ static void tell_lasting(struct alerting *alerting, int64_t time_us)
                                                  .quantity = hours, .reason = reason});
 }
 
-static void end_light(struct alerting *alerting)
+/* The light has changed, for a window at time_us and the ones after. A clock may have been set back meanwhile. */
+static void end_light(struct alerting *alerting, int64_t time_us)
 {
+    if (!alerting->light_ends || (time_us <= alerting->lit_us && time_us > alerting->lit_us - LONGEST_LAG_US))
+        return;
     alerting->light_ends = false;
     alerting->faults &= ~health_bit(HEALTH_LIGHT);
     light_hold_light(&alerting->light, false, alerting->light_alone);
@@ -237,8 +242,7 @@ void alerting_take(struct alerting *alerting, const struct alerting_window *wind
     struct alert_state *state = &alerting->state;
     if (!alerting->alerts)
         return;
-    if (alerting->light_ends && window->time_us > alerting->lit_us)
-        end_light(alerting);
+    end_light(alerting, window->time_us);
     take_event(alerting, alert_wait(state, window->time_us), window->time_us, window->zone);
     bool lasted = state->lasts;
     enum alert_event event = alert_score(state, window->score, window->time_us);

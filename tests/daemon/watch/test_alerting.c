@@ -367,6 +367,10 @@ START_TEST(alerts_of_light)
     ck_assert_str_eq(told, "NO");
     window(0, HOUR / SECOND + 6);
     ck_assert_str_eq(told, "NOC");
+    alerting_faults(&alerting, light, true, 0);
+    alerting_faults(&alerting, 0, true, 100 * HOUR);            /* the clock was set back after that */
+    window(0, 2 * HOUR / SECOND - 1);
+    ck_assert(!(alerting.faults & light));
     alerting_faults(&alerting, light, false, 0);
     window(2, 2 * HOUR / SECOND);
     ck_assert_str_eq(told, "NOC");

@@ -87,7 +87,7 @@ START_TEST(light_is_told_at_once)
             ck_assert_int_eq(play(0.1, back ? &sound : &lights[i], &nobody), 1);
             const struct health_measure m = light();
             ck_assert(m.known && m.open && m.since_us == turned_us);
-            ck_assert_msg(m.quantity > m.on && m.on >= m.baseline, "light %zu: %g %%, and more than %g tells", i, m.quantity, m.on);
+            ck_assert_msg(m.quantity > m.on && m.on >= m.baseline, "light %zu: %g %%; %g tells", i, m.quantity, m.on);
             const int lit = play(15, back ? &sound : &lights[i], &nobody);
             ck_assert_msg(lit > 4 * FPS && lit < 8 * FPS, "light %zu: it changed for %d pictures", i, lit);
             ck_assert(health_light_is_alone(health));
