@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MINUTE = 60, CELL_WIDTH = FIELD_WIDTH / CELLS_ACROSS, CELL_HEIGHT = FIELD_HEIGHT / CELLS_DOWN,
+enum { MINUTE = 60, CELL_WIDTH = LIGHT_WIDTH / CELLS_ACROSS, CELL_HEIGHT = LIGHT_HEIGHT / CELLS_DOWN,
        LEARN_S = 10,            /* nothing is told from less */
        STEADY_S = 5,            /* the change is over after so many steady seconds: windows of scores have none of it then */
        CROWDED_S = 2 };
@@ -37,9 +37,9 @@ static float correlate(const float *reference, const float *picture, float *stre
     struct cell across = {0}, down = {0};
     for (int y = 0; y < CELL_HEIGHT - 1; y++)
         for (int x = 0; x < CELL_WIDTH - 1; x++) {
-            int at = y * FIELD_WIDTH + x;
+            int at = y * LIGHT_WIDTH + x;
             add(&across, reference[at + 1] - reference[at], picture[at + 1] - picture[at]);
-            add(&down, reference[at + FIELD_WIDTH] - reference[at], picture[at + FIELD_WIDTH] - picture[at]);
+            add(&down, reference[at + LIGHT_WIDTH] - reference[at], picture[at + LIGHT_WIDTH] - picture[at]);
         }
     float xx = across.xx - across.x * across.x / across.n + down.xx - down.x * down.x / down.n;
     float xy = across.xy - across.x * across.y / across.n + down.xy - down.x * down.y / down.n;
@@ -48,17 +48,30 @@ static float correlate(const float *reference, const float *picture, float *stre
     return xx > 0 && yy > 0 ? xy / sqrtf(xx * yy) : 0;
 }
 
-/* Counts the cells by what became of them. */
-static void count(struct light_change *change, const float *level, const float *picture, const float *known)
+/* Halves the width of a picture [FIELD_SIZE]. ret [LIGHT_SIZE]. */
+static void halve(float *ret, const float *picture)
+{
+    for (int i = 0; i < LIGHT_SIZE; i++)
+        ret[i] = 0.5f * (picture[2 * i] + picture[2 * i + 1]);
+}
+
+/* Counts the cells by what became of them. full [FIELD_SIZE], and full_known, which may be NULL. */
+static void count(struct light_change *change, const float *level, const float *full, const float *full_known)
 {
     int brighter = 0, darker = 0;
+    float picture[LIGHT_SIZE], reference[LIGHT_SIZE], known[LIGHT_SIZE];
+    halve(picture, full);
+    if (full_known)
+        halve(known, full_known);
+    for (int i = 0; i < LIGHT_SIZE; i++)
+        reference[i] = (float)change->usual.picture[i] / 256;
     change->textured = change->lit = change->taken = 0;
     for (int i = 0; i < CELLS; i++) {
-        const int at = i / CELLS_ACROSS * CELL_HEIGHT * FIELD_WIDTH + i % CELLS_ACROSS * CELL_WIDTH;
+        const int at = i / CELLS_ACROSS * CELL_HEIGHT * LIGHT_WIDTH + i % CELLS_ACROSS * CELL_WIDTH;
         const float usual = change->usual.level[i], gain = level[i] / fmaxf(usual, 1);
         const bool other = fabsf(level[i] - usual) > OTHER;
         change->is_other[i] = false;
-        float strength, known_strength, kept = correlate(change->usual.picture + at, picture + at, &strength);
+        float strength, known_strength, kept = correlate(reference + at, picture + at, &strength);
         brighter += other && level[i] > usual;
         darker += other && level[i] < usual;
         if (strength < TEXTURE)
@@ -68,24 +81,18 @@ static void count(struct light_change *change, const float *level, const float *
         const bool shows = strength * fminf(1, gain * gain) > TEXTURE;     /* else it may be too dark to show its texture */
         change->is_other[i] = kept < KEPT;
         change->taken += kept < LOST && shows &&
-                         (!known || correlate(known + at, picture + at, &known_strength) < LOST || known_strength < TEXTURE);
+                         (!full_known || correlate(known + at, picture + at, &known_strength) < LOST || known_strength < TEXTURE);
     }
     change->changed = brighter > darker ? brighter : darker;
 }
 
 static void blend(struct light_mean *mean, int cell, const float *level, const float *picture, float share)
 {
-    const int first = cell / CELLS_ACROSS * CELL_HEIGHT * FIELD_WIDTH + cell % CELLS_ACROSS * CELL_WIDTH;
+    const int first = cell / CELLS_ACROSS * CELL_HEIGHT * LIGHT_WIDTH + cell % CELLS_ACROSS * CELL_WIDTH;
     mean->level[cell] += share * (level[cell] - mean->level[cell]);
     for (int y = 0; y < CELL_HEIGHT; y++)
-        for (int at = first + y * FIELD_WIDTH; at < first + y * FIELD_WIDTH + CELL_WIDTH; at++)
-            mean->picture[at] += share * (picture[at] - mean->picture[at]);
-}
-
-static float next_share(struct light_mean *mean)
-{
-    mean->seconds += mean->seconds < MINUTE;
-    return 1 / (float)mean->seconds;
+        for (int at = first + y * LIGHT_WIDTH; at < first + y * LIGHT_WIDTH + CELL_WIDTH; at++)
+            mean->picture[at] = (uint16_t)((1 - share) * (float)mean->picture[at] + share * 256 * picture[at] + 0.5f);
 }
 
 void light_change_add(struct light_change *change, const float *level, const float *picture, const float *known, int64_t time_us)
@@ -101,7 +108,8 @@ void light_change_add(struct light_change *change, const float *level, const flo
         return;
     change->on = true;
     change->since_us = time_us;
-    change->on_s = change->steady_s = change->fresh.seconds = 0;
+    change->on_s = change->steady_s = 0;
+    change->came = false;
 }
 
 /* The light stays: follows it. A cell whose texture is another keeps what it was like for a minute: a mixture of both would look
@@ -109,7 +117,8 @@ void light_change_add(struct light_change *change, const float *level, const flo
  * somebody who stays does not become usual. */
 static void follow(struct light_change *change, const float *level, const float *picture)
 {
-    const float share = next_share(&change->usual);
+    change->usual.seconds += change->usual.seconds < MINUTE;
+    const float share = 1 / (float)change->usual.seconds;
     for (int i = 0; i < CELLS; i++) {
         change->other_s[i] = change->is_other[i] ? change->other_s[i] + 1 : 0;
         if (change->other_s[i] == 0 || change->other_s[i] > MINUTE)
@@ -126,9 +135,10 @@ static void follow(struct light_change *change, const float *level, const float 
     change->usually_taken += taken / (float)change->followed_s;
 }
 
-void light_change_second(struct light_change *change, const float *level, const float *picture)
+void light_change_second(struct light_change *change, const float *level, const float *full)
 {
-    float went[CELLS];
+    float went[CELLS], picture[LIGHT_SIZE];
+    halve(picture, full);
     for (int i = 0; i < CELLS; i++)
         went[i] = fabsf(level[i] - change->before[i]);
     memcpy(change->before, level, sizeof change->before);
@@ -140,14 +150,15 @@ void light_change_second(struct light_change *change, const float *level, const 
     }
     change->on_s++;
     change->steady_s = measure_quantile(went, CELLS, 0.75f) < STEADY ? change->steady_s + 1 : 0;
-    if (change->steady_s == 0)
-        change->fresh.seconds = 0;
-    const float share = next_share(&change->fresh);
-    for (int i = 0; i < CELLS; i++)
-        blend(&change->fresh, i, level, picture, share);
-    if (change->steady_s < STEADY_S && change->on_s < LIGHT_CHANGE_LONGEST_S)
+    const bool ends = change->steady_s == STEADY_S || change->on_s == LIGHT_CHANGE_LONGEST_S;
+    if (change->steady_s == 1 || (ends && change->steady_s == 0))
+        change->came = change->came || change->crowded_s > 0;
+    for (int i = 0; i < CELLS && (change->steady_s > 0 || ends); i++)
+        blend(&change->usual, i, level, picture, change->steady_s > 1 ? 1 / (float)change->steady_s : 1);
+    change->alone = !change->came;
+    if (!ends)
         return;
-    change->usual = change->fresh;
+    change->usual.seconds = LEARN_S;    /* it is compared with at once */
     memset(change->other_s, 0, sizeof change->other_s);
     change->usual.seconds = LEARN_S;    /* it is compared with at once */
     change->on = false;

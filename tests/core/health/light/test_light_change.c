@@ -134,7 +134,7 @@ START_TEST(who_comes_with_the_light)
             play(0.1, SEEN(.gain = 1.3), &people[i]);
         ck_assert_msg(!light().open, "person %zu: the light goes on changing", i);
         ck_assert_msg(!health_light_is_alone(health), "person %zu is not seen", i);
-        play(60, SEEN(.gain = 1.3), &nobody);
+        play(120, SEEN(.gain = 1.3), &nobody);
         ck_assert_msg(health_light_is_alone(health), "person %zu has gone", i);
         play(3, SEEN(.gain = 1.3), &people[1]);                 /* comes later, in that light */
         ck_assert_msg(!health_light_is_alone(health) && !light().open, "person %zu", i);
