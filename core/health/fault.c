@@ -10,7 +10,7 @@
 static const struct {
     int on_s, off_s;
     unsigned hidden_by;
-} rules[HEALTH_KINDS] = {
+} rules[HEALTH_FAULTS] = {
     [HEALTH_FROZEN] = {1, 3, BIT(HEALTH_BLACK)},
     [HEALTH_SLOW] = {3, 3, 0},
     [HEALTH_STUTTER] = {4, 5, BIT(HEALTH_SLOW)},
@@ -32,7 +32,7 @@ static const struct {
 unsigned faults_suspected(const struct health_measure *measure)
 {
     unsigned suspected = 0;
-    for (int kind = 0; kind < HEALTH_KINDS; kind++)
+    for (int kind = 0; kind < HEALTH_FAULTS; kind++)
         if (measure[kind].open || measure_is_bad(&measure[kind]))
             suspected |= BIT(kind);
     return suspected;
@@ -67,7 +67,7 @@ int faults_step(struct fault *fault, struct health_measure *measure, unsigned of
 {
     unsigned suspected = faults_suspected(measure);
     int n = 0;
-    for (int kind = 0; kind < HEALTH_KINDS; kind++)
+    for (int kind = 0; kind < HEALTH_FAULTS; kind++)
         if (!(off & BIT(kind)))
             n += step(&fault[kind], &measure[kind], (enum health_kind)kind, rules[kind].hidden_by & suspected, begun_us, ret + n);
     return n;
@@ -75,7 +75,7 @@ int faults_step(struct fault *fault, struct health_measure *measure, unsigned of
 
 void faults_break_off(struct fault *fault, struct health_measure *measure, int64_t now_us)
 {
-    for (int kind = 0; kind < HEALTH_KINDS; kind++) {
+    for (int kind = 0; kind < HEALTH_FAULTS; kind++) {
         fault[kind].bad_s = fault[kind].good_s = 0;
         if (measure[kind].open)
             measure[kind].since_us = now_us;

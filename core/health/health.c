@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/health/fault.h"
+#include "core/health/light/light_change.h"
 #include "core/health/rate.h"
 #include "core/health/recent.h"
 #include "core/health/second.h"
@@ -45,6 +46,7 @@ struct health {
     int64_t last_us, last_edges_us;
     int64_t differed_us;        /* when any pixel changed last */
     struct stillness stillness;
+    struct light_change light;
     struct rate rate;
     struct shake shake;
     struct fault fault[HEALTH_KINDS];
@@ -121,6 +123,7 @@ static void break_off(struct health *h, int64_t now_us)
     stillness_clear(&h->stillness);
     h->differed_us = now_us;
     faults_break_off(h->fault, h->measure, now_us);
+    light_change_break_off(&h->light);
     shake_clear(&h->shake);
     begin_second(h, now_us);
 }
@@ -198,6 +201,23 @@ static void add_place(struct health *h, int64_t now_us)
         h->zoom[h->places] = d.zoom;
         h->places++;
     }
+}
+
+/* Tells a change of light. */
+static void add_light(struct health *h, const float *level, int64_t now_us)
+{
+    struct light_change *light = &h->light;
+    struct health_measure *m = &h->measure[HEALTH_LIGHT];
+    light_change_add(light, level, h->picture, h->lit ? h->scenes.scene[h->scene].picture : NULL, now_us);
+    *m = (struct health_measure){.known = light->textured > 0};
+    m->open = light->on && !health_is_learning(h) && !(h->options.off & health_bit(HEALTH_LIGHT));
+    m->since_us = m->open ? light->since_us : 0;
+    if (!m->known)
+        return;
+    const double percent = 100.0 / light->textured;
+    m->quantity = percent * light->lit;
+    m->baseline = percent * (double)light->usually_lit;
+    m->on = m->off = percent * (double)light->least;
 }
 
 /* ---- a second ------------------------------------------------------------------------------------------------------------- */
@@ -371,6 +391,7 @@ static int finish_second(struct health *h, int64_t now_us, struct health_change 
     h->before = s->look;
     h->seconds++;
     int n = judge(h, s, ret);
+    light_change_second(&h->light, s->look.level, h->picture);
     begin_second(h, now_us);
     return n;
 }
@@ -390,6 +411,7 @@ int health_add(struct health *health, const struct health_picture *picture, stru
     add_look(h, &measure, picture);
     field_reduce(h->picture, picture->luma, h->options.height, h->options.width);
     add_place(h, now_us);
+    add_light(h, measure.level, now_us);
     if (h->recent.seconds > 0) {
         struct light light = light_compare(h->recent.level, measure.level);
         recent_difference(h->scratch.re, &h->recent, &light, h->picture);
@@ -437,6 +459,11 @@ int health_scenes(const struct health *health, bool *known)
         n += health->scenes.scene[i].seconds > 0;
     *known = health->lit;
     return n;
+}
+
+bool health_light_is_alone(const struct health *health)
+{
+    return health->light.alone;
 }
 
 void health_set_clean(struct health *health, bool clean)

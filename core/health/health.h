@@ -88,6 +88,11 @@ int health_details(const struct health *health, enum health_kind kind, struct he
 /* Returns the number of scenes that are known, for display. *known: the camera is in one of them. */
 int health_scenes(const struct health *health, bool *known);
 
+/* HEALTH_LIGHT is no fault, but holds while the light changes (core/health/light/light_change.h). No struct health_change tells
+ * that: its measure does, after each picture. Returns true if nothing has come into the picture since the light changed, as far
+ * as cells tell that lost their texture. */
+bool health_light_is_alone(const struct health *health);
+
 /* Pictures from now on are, or are no longer, known to be without a fault: they are learned, and nothing opens. Afterwards
  * options.learn_s counts no more. */
 void health_set_clean(struct health *health, bool clean);

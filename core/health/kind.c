@@ -32,6 +32,8 @@ const struct health_kind_info *health_kind_info(enum health_kind kind)
         [HEALTH_JITTER] = {"jitter", "amplitude of the picture's swing against its width", "%", "the picture shakes"},
         [HEALTH_MOVED] = {"moved", "root mean square displacement of the picture's points against its width", "%",
          "the scene lies elsewhere in the picture, or is another"},
+        [HEALTH_LIGHT] = {"light", "share of the detailed parts that are as they were in another light", "%",
+         "the light changes"},
     };
     assert(kind < HEALTH_KINDS);
     return &info[kind];

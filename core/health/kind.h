@@ -20,7 +20,9 @@ enum health_kind {
     HEALTH_CORRUPT,             /* blocks that do not fit each other: decoding, here or before, went wrong */
     HEALTH_JITTER,
     HEALTH_MOVED,               /* the scene lies elsewhere in the picture, or is another */
-    HEALTH_KINDS
+    HEALTH_LIGHT,               /* no fault: the light changes */
+    HEALTH_KINDS,
+    HEALTH_FAULTS = HEALTH_LIGHT        /* the kinds before are faults */
 };
 
 /* The words for a kind in names, documents and messages. */

@@ -123,7 +123,7 @@ static int print_header(const struct health_command *c, struct error *err)
 /* Keeps the worst second of each open fault. */
 static void follow(struct health_command *c)
 {
-    for (int kind = 0; kind < HEALTH_KINDS; kind++) {
+    for (int kind = 0; kind < HEALTH_FAULTS; kind++) {
         const struct health_measure *m = &c->measure[kind];
         struct span *s = &c->span[kind];
         bool worse = isnan(s->worst) || (m->on < m->off ? m->quantity < s->worst : m->quantity > s->worst);
@@ -155,7 +155,7 @@ static int take_changes(struct health_command *c, const struct health_change *ch
 static int end_clip(struct health_command *c, struct error *err)
 {
     int r = 0;
-    for (int kind = 0; c->health && kind < HEALTH_KINDS && r == 0; kind++) {
+    for (int kind = 0; c->health && kind < HEALTH_FAULTS && r == 0; kind++) {
         if (!c->measure[kind].open)
             continue;
         r = c->seconds ? 0 : print_span(c, kind, NAN, &c->measure[kind], err);

@@ -9,10 +9,10 @@
 /* All names of core/health/kind.h, in its order; a test compares them. */
 #define KIND_NAMES \
     "frozen, slow, stutter, black, bright, low_contrast, colour_lost, colour_cast, blur, covered, noise, stripes, " \
-    "corrupt, jitter or moved"
+    "corrupt, jitter, moved or light"
 
-/* The kinds that hold alerts back unless the file says otherwise: alerts tell nothing of the scene then. */
-#define HOLD (health_bit(HEALTH_COVERED) | health_bit(HEALTH_JITTER) | health_bit(HEALTH_MOVED))
+/* The kinds that hold alerts back unless the file says otherwise: alerts tell nothing of the scene then, or of the light. */
+#define HOLD (health_bit(HEALTH_COVERED) | health_bit(HEALTH_JITTER) | health_bit(HEALTH_MOVED) | health_bit(HEALTH_LIGHT))
 
 static const char *kind_name(int i)
 {

@@ -107,7 +107,7 @@ const struct config_row config_rows[] = {
     {CONFIG_HEALTH, "learn_s", &config_type_number, IN_HEALTH(learn_s), 10, 86400, .fallback = "60",
      .help = "Seconds of pictures, from the first start of the camera on, that are taken to be without a fault. Faults are told "
              "by what was learned in them. It is kept in state_dir; POST /api/v1/cameras/NAME/health/learn learns it anew."},
-    {CONFIG_HEALTH, "hold", &config_type_kinds, IN_HEALTH(hold), .absent = "covered, jitter and moved, but for those in mark",
+    {CONFIG_HEALTH, "hold", &config_type_kinds, IN_HEALTH(hold), .absent = "covered, jitter, moved and light, but for those in mark",
      GIVEN_HEALTH(has_hold),
      .help = "Kinds of faults that hold alerts back: one that opens while such a fault holds is suppressed, and told if it lasts "
              "longer than the fault. It is marked, too."},

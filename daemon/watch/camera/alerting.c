@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/health/kind.h"
 #include "daemon/base/log.h"
+
+#define LONGEST_LAG_US INT64_C(600000000)       /* of windows behind their pictures */
 
 void alerting_init(struct alerting *alerting, const struct alerting_options *options)
 {
@@ -12,6 +15,7 @@ void alerting_init(struct alerting *alerting, const struct alerting_options *opt
     snprintf(alerting->record.camera, sizeof alerting->record.camera, "%s", options->camera);
     alert_init(&alerting->state, &options->rule);
     policy_init(&alerting->policy, &options->policy);
+    light_hold_init(&alerting->light, options->policy.margin);
 }
 
 bool alerting_is_open(const struct alerting *alerting)
@@ -114,8 +118,20 @@ static void name_zones(struct alerting *alerting, int zone)
         touch(alerting, &window.boxes);
 }
 
+/* The alert opens, or lasts. Returns true if a fault of the picture holds it back, or the light that has changed. Notes that. */
+static bool is_held(struct alerting *alerting)
+{
+    const unsigned light = health_bit(HEALTH_LIGHT), holding = alerting->faults & alerting->options.hold;
+    if (alerting->options.kind == ALERT_ANOMALY && holding & light)
+        light_hold_held(&alerting->light);
+    if (!light_hold_holds(&alerting->light))
+        return holding;
+    alerting->record.health |= light;
+    return true;
+}
+
 /* Returns why the alert may not be told now, or SUPPRESSED_NOT. A camera that is not armed comes first, then a fault of the
- * picture that holds alerts back. Neither uses up cooldown or cap, and no alert is bad enough to get through. */
+ * picture that holds alerts back, or the light. Neither uses up cooldown or cap, and no alert is bad enough to get through. */
 static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
 {
     static const enum alert_suppressed reasons[ARMING_STATES] = {
@@ -125,7 +141,7 @@ static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
     const struct alerting_options *options = &alerting->options;
     enum arming state = options->arming ? arming_state(options->arming, options->camera, time_us) : ARMING_ARMED;
     enum alert_suppressed held = reasons[state];
-    if (!held && (alerting->faults & options->hold))
+    if (is_held(alerting) && !held)
         held = SUPPRESSED_HEALTH;
     return held ? held : policy_ask(&alerting->policy, alerting->record.peak_score, time_us);
 }
@@ -193,12 +209,13 @@ static void take_event(struct alerting *alerting, enum alert_event event, int64_
     }
 }
 
-/* Posts an event once, as soon as a told alert has been open for lasting_us at time_us. */
+/* Posts an event once if an alert has been open for lasting_us at time_us, and was told or is held back for a light that stays. */
 static void tell_lasting(struct alerting *alerting, int64_t time_us)
 {
     const struct alerting_options *options = &alerting->options;
     int64_t open_us = time_us - alerting->state.opened_us;
-    if (!alerting_is_open(alerting) || alerting->told_lasting || open_us < options->lasting_us)
+    bool open = alerting_is_open(alerting) || (alerting->state.open && light_hold_holds(&alerting->light));
+    if (!open || alerting->told_lasting || open_us < options->lasting_us)
         return;
     alerting->told_lasting = true;
     double hours = (double)open_us / 3600e6;
@@ -210,14 +227,26 @@ static void tell_lasting(struct alerting *alerting, int64_t time_us)
                                                  .quantity = hours, .reason = reason});
 }
 
+/* The light has changed, for a window at time_us and the ones after. A clock may have been set back meanwhile. */
+static void end_light(struct alerting *alerting, int64_t time_us)
+{
+    if (!alerting->light_ends || (time_us <= alerting->lit_us && time_us > alerting->lit_us - LONGEST_LAG_US))
+        return;
+    alerting->light_ends = false;
+    alerting->faults &= ~health_bit(HEALTH_LIGHT);
+    light_hold_light(&alerting->light, false, alerting->light_alone);
+}
+
 void alerting_take(struct alerting *alerting, const struct alerting_window *window)
 {
     struct alert_state *state = &alerting->state;
     if (!alerting->alerts)
         return;
+    end_light(alerting, window->time_us);
     take_event(alerting, alert_wait(state, window->time_us), window->time_us, window->zone);
     bool lasted = state->lasts;
     enum alert_event event = alert_score(state, window->score, window->time_us);
+    light_hold_score(&alerting->light, (double)window->score, window->time_us);
     if (lasted || state->lasts) {
         alerting->end_pts_us = window->pts_us;
         note_window(alerting, window);
@@ -232,10 +261,17 @@ void alerting_take(struct alerting *alerting, const struct alerting_window *wind
     tell_lasting(alerting, window->time_us);
 }
 
-void alerting_faults(struct alerting *alerting, unsigned faults)
+void alerting_faults(struct alerting *alerting, unsigned faults, bool light_alone, int64_t time_us)
 {
+    const unsigned light = health_bit(HEALTH_LIGHT);
+    const bool ends = !(faults & light) && (alerting->faults & light);
     unsigned noted = alerting->record.health | (faults & (alerting->options.hold | alerting->options.mark));
-    alerting->faults = faults;
+    alerting->lit_us = ends && !alerting->light_ends ? time_us : alerting->lit_us;
+    alerting->light_alone = light_alone && (!alerting->light_ends || alerting->light_alone);
+    alerting->light_ends = ends;
+    alerting->faults = faults | (ends ? light : 0);
+    if (!ends)
+        light_hold_light(&alerting->light, faults & light, light_alone);
     if (!alerting->alerts || !alerting->state.open || noted == alerting->record.health)
         return;
     alerting->record.health = noted;

@@ -5,6 +5,7 @@
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_ALERTING_H
 #define MEMAED_DAEMON_WATCH_CAMERA_ALERTING_H
 
+#include "core/alerting/light_hold.h"
 #include "core/alerting/policy.h"
 #include "core/score/alert.h"
 #include "core/zones/zones.h"
@@ -36,9 +37,12 @@ struct alerting {
     bool alerts;                        /* public: set by alerting_init(). In a zeroed struct it is false, and nothing is taken */
     struct alert_state state;
     struct policy policy;
+    struct light_hold light;            /* of anomalies */
     struct alert_record record;         /* the open alert, or the last one, or the cause that lasts */
     bool told_lasting;                  /* normal.changed was posted for the open alert */
     unsigned faults;                    /* that hold now */
+    bool light_ends, light_alone;       /* the light has changed, as of lit_us, but for windows up to that */
+    int64_t lit_us;
     unsigned touched;                   /* bit z is set for each zone that the open alert's boxes have touched */
     int64_t end_pts_us;                 /* time stamp of the last cause's last window */
     uint64_t told;                      /* public: alerts */
@@ -58,8 +62,10 @@ void alerting_init(struct alerting *alerting, const struct alerting_options *opt
 
 /* Takes the next window; where there is a log of scores, after it was appended there. */
 void alerting_take(struct alerting *alerting, const struct alerting_window *window);
-/* The kinds of faults of the camera's picture that hold from now on, as bits. */
-void alerting_faults(struct alerting *alerting, unsigned faults);
+/* The kinds of faults of the camera's picture that hold from the picture at time_us on, as bits; with them HEALTH_LIGHT, while
+ * the light changes. Windows may be scored later: a change of light applies to those up to its last picture. light_alone: nothing
+ * has come into the picture (health_light_is_alone()). */
+void alerting_faults(struct alerting *alerting, unsigned faults, bool light_alone, int64_t time_us);
 /* The sequence broke and goes on; the sequence ends (alert_gap(), alert_break()). */
 void alerting_gap(struct alerting *alerting, int64_t time_us);
 void alerting_break(struct alerting *alerting, int64_t time_us);

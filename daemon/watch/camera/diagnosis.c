@@ -37,7 +37,9 @@ struct diagnosis {
     bool anew;
     int64_t last_us;            /* time stamp of the last picture */
     int64_t shown_us;           /* that of the last one that was shown in the status */
-    unsigned open;              /* kinds, as bits, as alerts know them */
+    unsigned open;              /* kinds, as bits, and */
+    bool alone;                 /* health_light_is_alone(), as alerts know them */
+    bool light;                 /* the light changes */
     bool told[HEALTH_KINDS];    /* health.opened went out, and no health.closed since */
     struct event_health fault[HEALTH_KINDS];            /* as it opened; of open faults */
     struct view_health view[HEALTH_KINDS];
@@ -218,11 +220,25 @@ static void keep(struct diagnosis *diagnosis, long least_s)
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------- */
 
-static void tell_alerts(struct diagnosis *diagnosis, unsigned open)
+static void tell_alerts(struct diagnosis *diagnosis, unsigned open, int64_t time_us)
 {
-    if (open != diagnosis->open && diagnosis->options.results)
-        results_set_faults(diagnosis->options.results, open);
+    bool alone = health_light_is_alone(diagnosis->health);
+    if ((open != diagnosis->open || alone != diagnosis->alone) && diagnosis->options.results)
+        results_set_faults(diagnosis->options.results, open, alone, time_us);
     diagnosis->open = open;
+    diagnosis->alone = alone;
+}
+
+/* Returns true if the light began or ceased to change with the last picture. */
+static bool light_turned(struct diagnosis *diagnosis, int64_t time_us)
+{
+    struct health_measure measures[HEALTH_KINDS];
+    health_measures(diagnosis->health, measures);
+    bool turned = measures[HEALTH_LIGHT].open != diagnosis->light;
+    diagnosis->light = measures[HEALTH_LIGHT].open;
+    if (turned)
+        diagnosis->fault[HEALTH_LIGHT].since_us = time_us;
+    return turned;
 }
 
 /* Returns true if the quantity is beyond the threshold at which a fault opens. */
@@ -231,7 +247,7 @@ static bool is_beyond(const struct health_measure *m)
     return m->known && (m->on < m->off ? m->quantity < m->on : m->quantity > m->on);
 }
 
-/* Shows the measures, tells alerts which faults hold, and keeps a picture if none holds or is about to open. */
+/* Shows the measures, tells alerts which faults hold from this picture on, and keeps a picture if none holds or is about to open. */
 static void show(struct diagnosis *diagnosis, const struct shown *shown)
 {
     unsigned open = 0;
@@ -249,7 +265,7 @@ static void show(struct diagnosis *diagnosis, const struct shown *shown)
         is_sound &= !view->on || (!m->open && !is_beyond(m));
     }
     camera_status_set_health(diagnosis->options.status, diagnosis->view, health_is_learning(diagnosis->health));
-    tell_alerts(diagnosis, open);
+    tell_alerts(diagnosis, open, shown->time_us);
     if (diagnosis->sights)
         sights_see(diagnosis->sights, shown->pixels, shown->arrival_us, shown->time_us, is_sound);
 }
@@ -265,7 +281,7 @@ static void close_all(struct diagnosis *diagnosis, const char *why)
             close_fault(diagnosis, (enum health_kind)kind, &measures[kind], why, now_us, now_us, NULL);
         diagnosis->view[kind] = (struct view_health){.on = diagnosis->view[kind].on};
     }
-    tell_alerts(diagnosis, 0);
+    tell_alerts(diagnosis, 0, now_us);
 }
 
 static void forget(struct diagnosis *diagnosis)
@@ -312,7 +328,7 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
             close_fault(diagnosis, change->kind, &change->measure, "has ended", time_us - (pts_us - change->time_us), time_us,
                         see_now(diagnosis, &shown));
     }
-    if (n > 0 || anew || pts_us - diagnosis->shown_us >= 1000000) {
+    if (light_turned(diagnosis, time_us) || n > 0 || anew || pts_us - diagnosis->shown_us >= 1000000) {
         diagnosis->shown_us = pts_us;
         show(diagnosis, &shown);
         keep(diagnosis, KEEP_S);

@@ -306,12 +306,12 @@ void results_still_end(struct results *results, int64_t time_us)
     lock_give(&results->lock);
 }
 
-void results_set_faults(struct results *results, unsigned faults)
+void results_set_faults(struct results *results, unsigned faults, bool light_alone, int64_t time_us)
 {
     lock_take(&results->lock);
     if (!results->ended) {
-        alerting_faults(&results->anomaly, faults);
-        alerting_faults(&results->still, faults);
+        alerting_faults(&results->anomaly, faults, light_alone, time_us);
+        alerting_faults(&results->still, faults, light_alone, time_us);
     }
     lock_give(&results->lock);
 }

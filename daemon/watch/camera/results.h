@@ -55,8 +55,8 @@ void results_still(struct results *results, const struct still_result *still, in
 /* No more ticks will come: an open alert of what stands still closes. */
 void results_still_end(struct results *results, int64_t time_us);
 
-/* The kinds of faults of the picture that hold from now on, as bits. The decoder's thread. */
-void results_set_faults(struct results *results, unsigned faults);
+/* The faults of the picture that hold from now on, and the light, as of alerting_faults(). The decoder's thread. */
+void results_set_faults(struct results *results, unsigned faults, bool light_alone, int64_t time_us);
 
 /* The camera was lost at time_us (UTC), after frame_ring_break(). The decoder's thread. */
 void results_break(struct results *results, int64_t time_us);

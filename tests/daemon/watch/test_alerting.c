@@ -307,7 +307,7 @@ START_TEST(faults_of_the_picture)
     begin((struct alert_rule){0}, (struct policy_rule){.cooldown_us = 1000 * SECOND, .max_per_hour = 1});
     alerting.options.hold = covered;
     alerting.options.mark = blur;
-    alerting_faults(&alerting, covered | noise);
+    alerting_faults(&alerting, covered | noise, true, 0);
     window(2, 1);
     ck_assert_int_eq(alert_at(0, 1).suppressed, SUPPRESSED_HEALTH);
     ck_assert_uint_eq(alert_at(0, 1).health, covered);
@@ -315,26 +315,95 @@ START_TEST(faults_of_the_picture)
     window(0, 3);
     ck_assert_str_eq(told, "");
     window(2, 4);
-    alerting_faults(&alerting, 0);
+    alerting_faults(&alerting, 0, true, 0);
     ck_assert_str_eq(told, "");
     window(2, 5);                               /* the cause outlasts the fault; suppressed alerts began no cooldown */
     ck_assert_str_eq(told, "O");
     ck_assert(last_told.suppressed == SUPPRESSED_NOT && last_told.health == covered);
     ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_HEALTH], 2);
-    alerting_faults(&alerting, covered | blur | noise);         /* the open alert is marked, and stays told */
+    alerting_faults(&alerting, covered | blur | noise, true, 0);         /* the open alert is marked, and stays told */
     ck_assert_uint_eq(alert_at(1, 2).health, covered | blur);
     ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_NOT);
-    alerting_faults(&alerting, 0);
+    alerting_faults(&alerting, 0, true, 0);
     window(0, 6);
     ck_assert_str_eq(told, "OC");
     ck_assert_uint_eq(last_told.health, covered | blur);
-    alerting_faults(&alerting, blur);
+    alerting_faults(&alerting, blur, true, 0);
     window(9, 2000);
     ck_assert_str_eq(told, "OCO");
     ck_assert_uint_eq(last_told.health, blur);
     struct alerting none = {0};                 /* a camera without alerts */
-    alerting_faults(&none, blur);
+    alerting_faults(&none, blur, true, 0);
     end();
+}
+END_TEST
+
+/* An alert that opens while the light changes is held back, and afterwards as long as its score is that of the light. */
+START_TEST(alerts_of_light)
+{
+    const unsigned light = health_bit(HEALTH_LIGHT);
+    begin((struct alert_rule){0}, (struct policy_rule){0});
+    alerting.options.kind = ALERT_ANOMALY;
+    alerting.options.hold = light;
+    alerting_faults(&alerting, light, true, 0);
+    window(9, 1);                               /* the switch itself */
+    window(2, 8);
+    ck_assert_int_eq(alert_at(0, 1).suppressed, SUPPRESSED_HEALTH);
+    ck_assert_uint_eq(alert_at(0, 1).health, light);
+    alerting_faults(&alerting, 0, true, 9 * SECOND);
+    alerting_faults(&alerting, 0, true, 30 * SECOND);
+    window(3.2F, 8.5);                          /* was due earlier, and has the light in it */
+    window(2, 9);
+    window(2, 10);
+    window(2.5, HOUR / SECOND);
+    ck_assert_str_eq(told, "");
+    window(2.5, HOUR / SECOND + 2);             /* that light stays, and the model does not know it */
+    ck_assert_str_eq(told, "N");
+    window(0, HOUR / SECOND + 3);
+    window(2, HOUR / SECOND + 4);               /* another alert in that light */
+    ck_assert_uint_eq(alert_at(1, 2).health, light);
+    ck_assert_str_eq(told, "N");
+    window(4, HOUR / SECOND + 5);               /* worse than that light */
+    ck_assert_str_eq(told, "NO");
+    window(0, HOUR / SECOND + 6);
+    ck_assert_str_eq(told, "NOC");
+    alerting_faults(&alerting, light, true, 0);
+    alerting_faults(&alerting, 0, true, 100 * HOUR);            /* the clock was set back after that */
+    window(0, 2 * HOUR / SECOND - 1);
+    ck_assert(!(alerting.faults & light));
+    alerting_faults(&alerting, light, false, 0);
+    window(2, 2 * HOUR / SECOND);
+    ck_assert_str_eq(told, "NOC");
+    alerting_faults(&alerting, 0, false, 0);       /* somebody came with the light */
+    window(2, 2 * HOUR / SECOND + 1);
+    ck_assert_str_eq(told, "NOCO");
+    ck_assert_uint_eq(last_told.health, light);
+    end();
+}
+END_TEST
+
+/* What stands still is found long after the light changed, and has its own ways with light. Light that holds nothing leaves no
+ * alerts of its own. */
+START_TEST(light_of_other_alerts)
+{
+    static const struct {
+        enum alert_kind kind;
+        bool hold;
+        const char *told;
+    } cases[] = {{ALERT_STILL, true, "O"}, {ALERT_ANOMALY, false, "O"}, {ALERT_ANOMALY, true, ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin((struct alert_rule){0}, (struct policy_rule){0});
+        alerting.options.kind = cases[i].kind;
+        alerting.options.hold = cases[i].hold ? health_bit(HEALTH_LIGHT) : 0;
+        alerting.options.mark = cases[i].hold ? 0 : health_bit(HEALTH_LIGHT);
+        alerting_faults(&alerting, health_bit(HEALTH_LIGHT), true, 0);
+        window(2, 1);
+        alerting_faults(&alerting, 0, true, 0);
+        window(2, 2);
+        ck_assert_str_eq(told, cases[i].told);
+        ck_assert_uint_eq(alert_at(0, 1).health, health_bit(HEALTH_LIGHT));
+        end();
+    }
 }
 END_TEST
 
@@ -347,6 +416,8 @@ int main(void)
     tcase_add_test(tests, an_alert_that_becomes_worse_is_told);
     tcase_add_test(tests, a_camera_that_is_not_armed_tells_nobody);
     tcase_add_test(tests, faults_of_the_picture);
+    tcase_add_test(tests, alerts_of_light);
+    tcase_add_test(tests, light_of_other_alerts);
     tcase_add_test(tests, a_flood);
     tcase_add_test(tests, the_reason_follows);
     tcase_add_test(tests, merged_causes_are_told_once);

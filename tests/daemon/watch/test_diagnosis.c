@@ -268,6 +268,34 @@ START_TEST(kinds_that_are_off)
 END_TEST
 
 /* The clock of a file that begins anew goes on; a hole is no freeze. */
+/* A change of light is shown with the first picture, so that it comes before the score of that, and has no event. */
+START_TEST(light_is_shown)
+{
+    const struct scenery_view lamp = {.gain = 1.3};
+    open_diagnosis(false, false);
+    play(LEARN_S + 8, &sound, false, 1);
+    ck_assert(shown(HEALTH_LIGHT).on && !shown(HEALTH_LIGHT).open);
+    const int64_t turned_us = START_UTC + now_us;
+    play(0.35, &lamp, false, 1);
+    ck_assert(shown(HEALTH_LIGHT).open);
+    ck_assert_int_eq(shown(HEALTH_LIGHT).since_us, turned_us);
+    play(15, &lamp, false, 1);
+    ck_assert(!shown(HEALTH_LIGHT).open);
+    play(0.1, &sound, false, 1);
+    ck_assert(shown(HEALTH_LIGHT).open);
+    diagnosis_end(diagnosis);
+    ck_assert(!shown(HEALTH_LIGHT).open);
+    ck_assert_int_eq(n_seen, 0);
+    diagnosis_close(diagnosis);
+    now_us = 0;
+    config.health.off = health_bit(HEALTH_LIGHT);
+    open_diagnosis(false, false);
+    play(LEARN_S + 8, &sound, false, 1);
+    play(1, &lamp, false, 1);
+    ck_assert(!shown(HEALTH_LIGHT).on && !shown(HEALTH_LIGHT).open);
+}
+END_TEST
+
 START_TEST(times_that_begin_anew)
 {
     open_diagnosis(true, true);
@@ -400,6 +428,7 @@ int main(void)
     tcase_add_test(tcase, where_a_scene_lies);
     tcase_add_test(tcase, other_events_tell_a_freeze_and_a_rate);
     tcase_add_test(tcase, kinds_that_are_off);
+    tcase_add_test(tcase, light_is_shown);
     tcase_add_test(tcase, times_that_begin_anew);
     tcase_add_test(tcase, a_fault_outlasts_a_restart);
     tcase_add_test(tcase, nothing_to_diagnose);

@@ -367,7 +367,7 @@ END_TEST
 START_TEST(test_hold_and_mark)
 {
     const unsigned blur = health_bit(HEALTH_BLUR), moved = health_bit(HEALTH_MOVED), covered = health_bit(HEALTH_COVERED);
-    const unsigned usual = covered | moved | health_bit(HEALTH_JITTER);
+    const unsigned usual = covered | moved | health_bit(HEALTH_JITTER) | health_bit(HEALTH_LIGHT);
     const struct {
         const char *of_camera, *of_all;
         unsigned hold, mark;

@@ -13,7 +13,7 @@ import harness  # noqa: E402
 COLUMNS = ["clip", "kind", "from_s", "opened_s", "to_s", "quantity", "unit", "baseline", "opens_at", "closes_at", "frequency_hz",
            "right", "down", "rotation", "zoom"]
 KINDS = ["frozen", "slow", "stutter", "black", "bright", "low_contrast", "colour_lost", "colour_cast", "blur", "covered", "noise",
-         "stripes", "corrupt", "jitter", "moved"]
+         "stripes", "corrupt", "jitter", "moved", "light"]
 WIDTH, HEIGHT, BLOCK = 320, 180, 12
 
 

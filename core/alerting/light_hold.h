@@ -1,0 +1,37 @@
+/* Decides which alerts are those of a change of light alone. An alert that opens while the light changes is held back. Afterwards
+ * the change may leave a score that stays high, because the model does not know the new light. Its alerts stay held back, until
+ *
+ *   - something has come into the picture, during the change or since, as far as the pictures tell; or
+ *   - a score exceeds what the light gave by the margin; or
+ *   - the light changes again, and it gives a score of its own.
+ *
+ * What the light gave is the highest score during the change, where an older one counts less by a margin a second. So the moment
+ * of a switch, whose score may be much higher than that of the light which it leaves, does not count any more.
+ *
+ * Pure state machine, driven by the times of the footage; one thread (or lock). */
+#ifndef MEMAED_CORE_ALERTING_LIGHT_HOLD_H
+#define MEMAED_CORE_ALERTING_LIGHT_HOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct light_hold {
+    double margin;              /* > 0, in units of the score */
+    bool changes;               /* the light, now */
+    bool own;                   /* an alert was held back while it did, and nothing has come since */
+    double level;               /* what the light gives */
+    int64_t level_us;           /* its last score */
+};
+
+void light_hold_init(struct light_hold *hold, double margin);
+
+/* The light changes, or not. alone: nothing has come into the picture. Call it whenever either may have changed. */
+void light_hold_light(struct light_hold *hold, bool changes, bool alone);
+/* Takes the score of each window. Those that are not finite do not count. */
+void light_hold_score(struct light_hold *hold, double score, int64_t time_us);
+/* An alert is held back, because the light changes. */
+void light_hold_held(struct light_hold *hold);
+/* Returns true if alerts are the light's now that it has changed. */
+bool light_hold_holds(const struct light_hold *hold);
+
+#endif
