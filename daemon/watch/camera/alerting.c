@@ -209,7 +209,8 @@ static void take_event(struct alerting *alerting, enum alert_event event, int64_
     }
 }
 
-/* Posts an event once if an alert has been open for lasting_us at time_us, and was told or is held back for a light that stays. */
+/* Posts an event once if the alert has been open for lasting_us at time_us. It was told, or is held back for a light that
+ * stays. */
 static void tell_lasting(struct alerting *alerting, int64_t time_us)
 {
     const struct alerting_options *options = &alerting->options;

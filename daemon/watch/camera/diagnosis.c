@@ -247,7 +247,8 @@ static bool is_beyond(const struct health_measure *m)
     return m->known && (m->on < m->off ? m->quantity < m->on : m->quantity > m->on);
 }
 
-/* Shows the measures, tells alerts which faults hold from this picture on, and keeps a picture if none holds or is about to open. */
+/* Shows the measures, tells alerts which faults hold from this picture on, and keeps the picture if no fault holds or is about
+ * to open. */
 static void show(struct diagnosis *diagnosis, const struct shown *shown)
 {
     unsigned open = 0;
