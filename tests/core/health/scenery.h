@@ -112,8 +112,8 @@ static inline void scenery_draw(struct scenery *s, const struct scenery_view *v,
     }
 }
 
-/* Draws a plain path over a drawn picture: a strip at the bottom, which does not reach the sides. crowd: people fill it, blocks of
- * random gray levels. */
+/* Draws a plain path over a drawn picture: a strip at the bottom, which does not reach the sides. crowd: people fill it, drawn
+ * as blocks of random gray levels. */
 static inline void scenery_path(struct scenery *s, bool crowd, uint8_t *ret)
 {
     enum { SIDE = 6, TOP = SCENERY_HEIGHT / SIDE * 2 / 3, LEFT = SCENERY_WIDTH / SIDE / 4, RIGHT = 3 * LEFT };
