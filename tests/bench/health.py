@@ -11,9 +11,9 @@ its kind opened within 10 s of its start, and closed within 10 s of its end. A p
 told as low_contrast, too. A row of another kind that opened meanwhile counts in the confusion matrix. Positions in the footage
 come from the seed.
 
-Two faults have no kind of the same name. rows: a band of rows, elsewhere in each picture, repeats the row above it or is black;
-stripes and corrupt are right. loss: a share of the packets of an HEVC stream is lost; corrupt, stutter and slow are right. corrupt
-is measured on pictures of 320 x 176 and more, which of these are vtest's alone.
+Two faults have no kind of the same name. rows: a band of rows, elsewhere in each picture, repeats the row above it or is black.
+stripes and corrupt are right. loss: a share of the packets of an HEVC stream is lost. corrupt, stutter and slow are right.
+corrupt is measured on pictures of 320 x 176 and more, which of these are vtest's alone.
 
 Freezes and covers of upcam last until the 45th second. "found within 30 s" tells how many of all freezes and covers were found
 and cleared if they get that long. "swing" tells how many jitters were measured within 20 %; above half of the frame rate only
@@ -56,7 +56,8 @@ KINDS = {
     "frozen": ({},), "slow": ({},), "stutter": ({},), "black": ({"way": "level"}, {"way": "brightness"}, {"way": "gamma"}),
     "bright": ({"way": "brightness"}, {"way": "gamma"}), "low_contrast": ({},), "colour_lost": ({},), "colour_cast": ({},),
     "blur": ({},), "covered": ({},), "noise": ({},), "stripes": ({},), "jitter": ({"hz": 1}, {"hz": 4}, {"hz": 8}),
-    "moved": ({"way": "shift"}, {"way": "rotation"}, {"way": "zoom"}), "rows": ({"way": "above"}, {"way": "black"}), "loss": ({},),
+    "moved": ({"way": "shift"}, {"way": "rotation"}, {"way": "zoom"}), "rows": ({"way": "above"}, {"way": "black"}),
+    "loss": ({},),
 }
 # Kinds that are right besides the fault's own.
 RIGHT = {"black": ("low_contrast",), "bright": ("low_contrast",), "rows": ("stripes", "corrupt"),

@@ -4,6 +4,7 @@
 #define MEMAED_TESTS_CORE_HEALTH_SCENERY_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -109,6 +110,19 @@ static inline void scenery_draw(struct scenery *s, const struct scenery_view *v,
         double value = still[i] + (1.5 + v->noise) * (double)normal[at];
         ret[i] = (uint8_t)fmin(fmax(value + 0.5, 0), 255);
     }
+}
+
+/* Draws a plain path over a drawn picture: a strip at the bottom, which does not reach the sides. crowd: people fill it, drawn
+ * as blocks of random gray levels. */
+static inline void scenery_path(struct scenery *s, bool crowd, uint8_t *ret)
+{
+    enum { SIDE = 6, TOP = SCENERY_HEIGHT / SIDE * 2 / 3, LEFT = SCENERY_WIDTH / SIDE / 4, RIGHT = 3 * LEFT };
+    for (int row = TOP; row < SCENERY_HEIGHT / SIDE; row++)
+        for (int column = LEFT; column < RIGHT; column++) {
+            int level = crowd ? 40 + (int)rng_below(&s->rng, 90) : 160;
+            for (int y = 0; y < SIDE; y++)
+                memset(ret + (row * SIDE + y) * SCENERY_WIDTH + column * SIDE, level, SIDE);
+        }
 }
 
 #endif

@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "core/health/measure.h"
 #include "tests/core/health/scenery.h"
 #include "tests/suite.h"
 
@@ -55,21 +54,10 @@ static struct show {
     double swing, hz;           /* of the whole picture, in widths */
     double roll;                /* bars a second that roll down */
     double blocks;
-    bool path;                  /* plain rows at the bottom */
-    bool crowd;                 /* people on them: blocks of random gray levels */
+    bool path, crowd;           /* as of scenery_path() */
     int interval;               /* pictures that come, one in so many; 0 and 1: all */
 } show;
 static const struct show sound = {.saturation = 20, .u = 5, .v = -3};
-
-static void draw_path(void)
-{
-    enum { TOP = SCENERY_HEIGHT * 2 / 3, SIDE = 6 };
-    uint8_t people[SCENERY_HEIGHT / SIDE][SCENERY_WIDTH / SIDE];
-    for (size_t i = 0; i < sizeof people; i++)
-        people[i / sizeof people[0]][i % sizeof people[0]] = (uint8_t)(show.crowd ? 40 + rng_below(&scenery.rng, 90) : 160);
-    for (int i = TOP * SCENERY_WIDTH; show.path && i < SCENERY_PIXELS; i++)
-        luma[i] = people[i / SCENERY_WIDTH / SIDE][i % SCENERY_WIDTH / SIDE];
-}
 
 static void play(double seconds)
 {
@@ -81,7 +69,8 @@ static void play(double seconds)
         view.roll = show.roll * (double)now_us * 1e-6;
         if (!show.frozen) {
             scenery_draw(&scenery, &view, luma);
-            draw_path();
+            if (show.path)
+                scenery_path(&scenery, show.crowd, luma);
             memcpy(still, luma, sizeof still);
         }
         for (int k = 0; show.frozen && show.coding > 0 && k < SCENERY_PIXELS; k++) {
@@ -568,26 +557,6 @@ START_TEST(memory)
 }
 END_TEST
 
-START_TEST(quantiles)
-{
-    for (int round = 0; round < 1000; round++) {
-        float values[40];
-        int n = 1 + (int)rng_below(&scenery.rng, 40), k, below = 0, equal = 0;
-        float q = rng_uniform(&scenery.rng);
-        for (int i = 0; i < n; i++)
-            values[i] = (float)rng_below(&scenery.rng, 12);
-        float got = measure_quantile(values, n, q);
-        k = (int)(q * (float)(n - 1) + 0.5f);
-        for (int i = 0; i < n; i++) {
-            below += values[i] < got;
-            equal += values[i] == got;
-            ck_assert(i >= n - k || values[i] >= got);
-        }
-        ck_assert(below <= k && below + equal > k);
-    }
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("core/health");
@@ -622,7 +591,6 @@ int main(void)
     tcase_add_test(tcase, sizes);
     tcase_add_test(tcase, nothing_is_allocated);
     tcase_add_test(tcase, memory);
-    tcase_add_test(tcase, quantiles);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }
