@@ -22,9 +22,10 @@ static float fade(int i, int n)
 void displacement_tables(struct displacement_tables *ret, int height, int width)
 {
     field_roots(&ret->roots);
+    for (int x = 0; x < FIELD_WIDTH; x++)
+        ret->fade_x[x] = fade(x, FIELD_WIDTH);
     for (int y = 0; y < FIELD_HEIGHT; y++)
-        for (int x = 0; x < FIELD_WIDTH; x++)
-            ret->window[y * FIELD_WIDTH + x] = fade(y, FIELD_HEIGHT) * fade(x, FIELD_WIDTH);
+        ret->fade_y[y] = fade(y, FIELD_HEIGHT);
     ret->across = 1.0f / FIELD_WIDTH;
     ret->down = (float)height / (float)width / FIELD_HEIGHT;
 }
@@ -36,7 +37,7 @@ void displacement_edges(struct field *ret, const float *picture, const struct di
         for (int x = 1; x < FIELD_WIDTH - 1; x++) {
             int i = y * FIELD_WIDTH + x;
             float gx = picture[i + 1] - picture[i - 1], gy = picture[i + FIELD_WIDTH] - picture[i - FIELD_WIDTH];
-            float scale = tables->window[i] / (gx * gx + gy * gy + WEAK_GRADIENT * WEAK_GRADIENT);
+            float scale = tables->fade_y[y] * tables->fade_x[x] / (gx * gx + gy * gy + WEAK_GRADIENT * WEAK_GRADIENT);
             ret->re[i] = scale * (gx * gx - gy * gy);
             ret->im[i] = scale * 2 * gx * gy;
         }
@@ -174,8 +175,9 @@ static double differ(const struct displacement *d, const float *picture, const f
             float to_x = d->x - d->rotation * down + d->zoom * across, to_y = d->y + d->rotation * across + d->zoom * down, value;
             if (!sample(&value, picture, (float)x + to_x / tables->across, (float)y + to_y / tables->down))
                 continue;
-            float r = value - reference[i], count = tables->window[i] * ROBUST / (ROBUST + fabsf(r));
-            weights += (double)tables->window[i];
+            float weight = tables->fade_y[y] * tables->fade_x[x];
+            float r = value - reference[i], count = weight * ROBUST / (ROBUST + fabsf(r));
+            weights += (double)weight;
             residuals += (double)(count * fabsf(r));
             if (!a)
                 continue;

@@ -17,7 +17,7 @@
 
 struct displacement_tables {
     struct field_roots roots;
-    float window[FIELD_SIZE];   /* fades out towards the border, where clocks and names stand, too */
+    float fade_x[FIELD_WIDTH], fade_y[FIELD_HEIGHT];    /* towards the border, where clocks and names stand, too */
     float across, down;         /* the width and the height of a value, in widths of the picture */
 };
 
