@@ -46,7 +46,7 @@ struct health_picture {
     float saturation;           /* of the length of (u, v) */
     float u, v;                 /* 0: gray */
     bool has_blocks;            /* false: it is not known */
-    float blocks;               /* share of the macroblocks' edges along which the full picture jumps */
+    float blocks;               /* share of the full picture with marks of wrong decoding */
 };
 
 /* A kind's quantity as it was last judged. */

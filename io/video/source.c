@@ -43,6 +43,7 @@ struct source {
 
     uint64_t lost;              /* decode_lost() before the last picture */
     bool corrupt_before;        /* the picture that was returned before was corrupt */
+    struct blocks blocks;
     struct source_stats stats;
 };
 
@@ -331,7 +332,7 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
             out.cause = SOURCE_BREAK_CORRUPT;
         out.gap = out.cause != SOURCE_UNBROKEN;
         source->corrupt_before = out.corrupt;
-        int blocks = source->chroma ? blocks_measure(picture) : -1;
+        int blocks = source->chroma ? blocks_measure(&source->blocks, picture) : -1;
         out.blocks = blocks < 0 ? SOURCE_NO_BLOCKS : (uint16_t)blocks;
         if (source->chroma)
             chroma_measure(&out.chroma, picture);

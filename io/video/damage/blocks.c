@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 enum { SIDE = 16, ROWS = 24, COLUMNS = 40, JUMP = 12 };  /* JUMP: gray levels that an edge differs by, beyond its surroundings */
+/* SAMPLES: columns of a band. ACTIVE: the activity, in 1/256 levels, that a band must have had. FALL: to what share it falls. */
+enum { BAND = 8, SAMPLES = 128, ACTIVE = 512, FALL = 4 };
 
 /* Returns true if brightness jumps along an edge of SIDE pixels that begins at `at`. `across` is the step over the edge, `along`
  * the step to its next pixel. */
@@ -29,10 +31,8 @@ static bool is_measured(const AVFrame *frame)
            format->comp[0].plane == 0 && frame->width >= BLOCKS_WIDTH && frame->height >= BLOCKS_HEIGHT;
 }
 
-int blocks_measure(const AVFrame *frame)
+static int measure_blocks(const AVFrame *frame)
 {
-    if (!is_measured(frame))
-        return -1;
     /* Macroblocks at the border are left out: there the picture may be padded. */
     const int rows = frame->height / SIDE - 2, columns = frame->width / SIDE - 2;
     const int down = 1 + (rows - 1) / ROWS, right = 1 + (columns - 1) / COLUMNS;
@@ -45,4 +45,43 @@ int blocks_measure(const AVFrame *frame)
             beside += jumps(at + SIDE / 2, 1, line) + jumps(at + SIDE / 2 * line, line, 1);
         }
     return on_grid > beside ? 10000 * (on_grid - beside) / edges : 0;
+}
+
+/* The mean difference of a row from the row above, over rows [first, end), in 1/256 levels. */
+static int activity_of(const AVFrame *frame, int first, int end)
+{
+    const ptrdiff_t line = frame->linesize[0];
+    const int step = 1 + (frame->width - 1) / SAMPLES, samples = 1 + (frame->width - 1) / step;
+    int64_t sum = 0;
+    for (int y = first; y < end; y++) {
+        const uint8_t *row = frame->data[0] + y * line, *above = row - line;
+        for (int x = 0; x < frame->width; x += step)
+            sum += abs(row[x] - above[x]);
+    }
+    return (int)(256 * sum / ((int64_t)(end - first) * samples));
+}
+
+static int measure_bands(struct blocks *blocks, const AVFrame *frame)
+{
+    const bool compare = blocks->width == frame->width && blocks->height == frame->height;
+    const int rows = BAND * (1 + (frame->height - 1) / (BAND * BLOCKS_BANDS)), bands = frame->height / rows;
+    int fell = 0;
+    for (int i = 0; i < bands; i++) {
+        const int now = activity_of(frame, i > 0 ? i * rows : 1, (i + 1) * rows), before = blocks->activity[i];
+        fell += compare && before > ACTIVE && now * FALL < before;
+        blocks->activity[i] = (uint16_t)now;
+    }
+    blocks->width = frame->width;
+    blocks->height = frame->height;
+    return 10000 * fell / bands;
+}
+
+int blocks_measure(struct blocks *blocks, const AVFrame *frame)
+{
+    if (!is_measured(frame)) {
+        blocks->width = 0;
+        return -1;
+    }
+    const int jumping = measure_blocks(frame), fallen = measure_bands(blocks, frame);
+    return jumping > fallen ? jumping : fallen;
 }
