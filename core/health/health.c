@@ -17,6 +17,7 @@ enum { MOST_PLACES = 64,        /* displacements of a second that its median is 
        NEW_LIGHT_S = 20,        /* a light that is not known is learned after so long */
        FAULTY_LIGHT_S = 300,    /* and after so long in spite of a fault */
        STEADY_S = 3 };          /* the picture has to be alike for so long to be learned as a new scene */
+#define PATCH 12.0                              /* per cent of the detailed cells */
 #define STEADY_LEVELS 4.0f      /* mean difference of cells from second to second */
 #define DEGREES 57.29578
 #define SHORTEST_US INT64_C(20000)      /* a picture sooner after another is not correlated: 50 a second suffice */
@@ -355,6 +356,10 @@ static int judge(struct health *h, struct second *s, struct health_change *ret)
 {
     second_judge(h->measure, s, h->scene < 0 ? NULL : &h->scenes.scene[h->scene], h->lit,
                  &h->recent, &h->usual, &h->tables);
+    /* Light that changes takes the detail of a patch, such as the sun's. The patch is learned with the light. */
+    struct health_measure *covered = &h->measure[HEALTH_COVERED];
+    if (h->light.on && !covered->open && covered->quantity < PATCH)
+        *covered = (struct health_measure){.known = false};
     unsigned suspected = 0;
     int n = 0;
     if (!health_is_learning(h)) {
