@@ -118,8 +118,9 @@ class Recording(learning.Case):
         self.assertTrue(sizes[0] < 2000 < 0.6 * sizes[2] < sizes[1] < sizes[2], sizes)
         footage = self.event(done.err, "footage")
         breaks = int(footage["clips"]) - 1                  # a frame more in each further sequence
-        self.assertEqual((int(footage["frames"]), footage["corrupt"]), (361 + breaks, "0"))        # 36 s
-        self.assertTrue(breaks == 0 or harness.SCALE > 1, breaks)      # a machine with sanitizers may lose a frame
+        frames = int(footage["frames"]) - breaks            # 36 s; on a slow machine, time stamps may fall just short of them
+        self.assertIn((frames, footage["corrupt"]), [(361, "0"), (362 if harness.SCALE > 1 else 361, "0")])
+        self.assertTrue(breaks == 0 or harness.SCALE > 1, breaks)
         self.assertNotIn("camera_lost", done.err)
 
 
