@@ -2,11 +2,11 @@
  * the change may leave a score that stays high, because the model does not know the new light. Its alerts stay held back, until
  *
  *   - something has come into the picture, during the change or since, as far as the pictures tell; or
- *   - a score exceeds what the light gave by the margin; or
+ *   - a score exceeds the light's own by the margin; or
  *   - the light changes again, and it gives a score of its own.
  *
- * What the light gave is the highest score during the change, where an older one counts less by a margin a second. So the moment
- * of a switch, whose score may be much higher than that of the light which it leaves, does not count any more.
+ * The light's own score is the highest one during the change. An older one counts less, by a margin a second. The moment of a
+ * switch may score much higher than the light that follows; so it soon counts no more.
  *
  * Pure state machine, driven by the times of the footage; one thread (or lock). */
 #ifndef MEMAED_CORE_ALERTING_LIGHT_HOLD_H
@@ -19,8 +19,8 @@ struct light_hold {
     double margin;              /* > 0, in units of the score */
     bool changes;               /* the light, now */
     bool own;                   /* an alert was held back while it did, and nothing has come since */
-    double level;               /* what the light gives */
-    int64_t level_us;           /* its last score */
+    double level;               /* the light's own score */
+    int64_t level_us;           /* of the last score that counts in it */
 };
 
 void light_hold_init(struct light_hold *hold, double margin);

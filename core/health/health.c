@@ -17,7 +17,6 @@ enum { MOST_PLACES = 64,        /* displacements of a second that its median is 
        NEW_LIGHT_S = 20,        /* a light that is not known is learned after so long */
        FAULTY_LIGHT_S = 300,    /* and after so long in spite of a fault */
        STEADY_S = 3 };          /* the picture has to be alike for so long to be learned as a new scene */
-#define PATCH 12.0                              /* per cent of the detailed cells */
 #define STEADY_LEVELS 4.0f      /* mean difference of cells from second to second */
 #define DEGREES 57.29578
 #define SHORTEST_US INT64_C(20000)      /* a picture sooner after another is not correlated: 50 a second suffice */
@@ -354,12 +353,9 @@ static void learn_recent(struct health *h, const struct second *s, unsigned susp
 
 static int judge(struct health *h, struct second *s, struct health_change *ret)
 {
+    s->light_changes = h->light.on;
     second_judge(h->measure, s, h->scene < 0 ? NULL : &h->scenes.scene[h->scene], h->lit,
                  &h->recent, &h->usual, &h->tables);
-    /* Light that changes takes the detail of a patch, such as the sun's. The patch is learned with the light. */
-    struct health_measure *covered = &h->measure[HEALTH_COVERED];
-    if (h->light.on && !covered->open && covered->quantity < PATCH)
-        *covered = (struct health_measure){.known = false};
     unsigned suspected = 0;
     int n = 0;
     if (!health_is_learning(h)) {
@@ -427,6 +423,16 @@ int health_add(struct health *health, const struct health_picture *picture, stru
     h->has_last = true;
     h->last_us = now_us;
     return n;
+}
+
+bool measure_is_bad(const struct health_measure *m)
+{
+    return m->known && (m->on < m->off ? m->quantity < m->on : m->quantity > m->on);
+}
+
+bool measure_is_good(const struct health_measure *m)
+{
+    return m->known && (m->on < m->off ? m->quantity > m->off : m->quantity < m->off);
 }
 
 void health_measures(const struct health *health, struct health_measure *ret)

@@ -72,6 +72,10 @@ void health_close(struct health *health);       /* takes NULL */
 /* Takes the next picture. Writes what opened and closed with it to ret [HEALTH_KINDS]. Returns how many. */
 int health_add(struct health *health, const struct health_picture *picture, struct health_change *ret);
 
+/* true: the quantity is beyond the threshold for opening; or, second function, within the one for closing. */
+bool measure_is_bad(const struct health_measure *m);
+bool measure_is_good(const struct health_measure *m);
+
 /* The quantity of each kind, ret [HEALTH_KINDS]. */
 void health_measures(const struct health *health, struct health_measure *ret);
 

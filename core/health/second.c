@@ -19,18 +19,10 @@ enum { FEW = 2 };
 #define FAR_AWAY 25.0
 /* Per cent. */
 #define MOST 50.0
+/* The share of the detailed cells that a patch of light has less of. */
+#define PATCH 0.12f
 /* Levels that the mean colour goes in a second while white balance follows the light. */
 #define TURNING 1.5f
-
-bool measure_is_bad(const struct health_measure *m)
-{
-    return m->known && (m->on < m->off ? m->quantity < m->on : m->quantity > m->on);
-}
-
-bool measure_is_good(const struct health_measure *m)
-{
-    return m->known && (m->on < m->off ? m->quantity > m->off : m->quantity < m->off);
-}
 
 static void set(struct health_measure *m, double quantity, double baseline, double on, double off)
 {
@@ -161,7 +153,9 @@ static void judge_covered(struct health_measure *ret, const struct second *s, co
     bool beside = 10 * kept >= 8 * (detailed - lost) && kept >= CELLS / 16;
     /* Dim light also leaves little detail, but its weak edges are where they were. */
     bool dim = !beside && share > 0.5f && s->here > DISPLACEMENT_SURE;
-    if ((lit || beside || share > 0.8f) && !dim)
+    /* Light that changes takes the detail of a patch, such as the sun's. The patch is learned with the light. */
+    bool patch = s->light_changes && !ret->open && share < PATCH;
+    if ((lit || beside || share > 0.8f) && !dim && !patch)
         set(ret, 100 * (double)share, 0, 6, 3);
 }
 

@@ -12,6 +12,7 @@
 struct second {
     struct look look;           /* the means */
     float lit_level[CELLS];     /* the levels of the last second that was in the scene's light */
+    bool light_changes;
     float stripes;              /* against the last minute; NAN: there is none */
     struct light light;         /* against the last minute; off is infinite where there is none */
     float turned;               /* how far the mean colour went since the second before */
@@ -31,16 +32,13 @@ struct usual {
     float unchanged_s, same_s, rate, late, swing;
 };
 
-/* What is a change of a cell's level. scene may be NULL; lit: the second before was in its light. */
+/* Returns by how much a cell's level differs when it has changed, and how many cells may. scene may be NULL; lit: the second
+ * before was in its light. */
 struct stillness_terms second_terms(const struct scene *scene, bool lit);
 
 /* Judges a second. ret [HEALTH_KINDS] receives the quantity, baseline and thresholds of each kind; open and since_us are left.
  * scene: what the second is compared with; NULL: none. lit: its light is the scene's. recent counts in the same light alone. */
 void second_judge(struct health_measure *ret, const struct second *second, const struct scene *scene, bool lit,
                   const struct recent *recent, const struct usual *usual, const struct displacement_tables *tables);
-
-/* true: the quantity is beyond the threshold for opening; or, second function, within the one for closing. */
-bool measure_is_bad(const struct health_measure *m);
-bool measure_is_good(const struct health_measure *m);
 
 #endif

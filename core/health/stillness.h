@@ -24,7 +24,7 @@ struct stillness {
     int64_t since_us;           /* the picture has stood still since then; the end of the last second: it has not */
 };
 
-/* What is a change, by what is known of the camera. */
+/* When a picture has changed, by what is known of the camera. */
 struct stillness_terms {
     float least;                /* gray levels; a cell differs if its level does by more */
     bool beyond_noise;          /* all cells may differ as noise does: the levels' noise is measured, and raises `least` */

@@ -126,7 +126,7 @@ void static_scene_close(struct static_scene *scene)
     free(scene);
 }
 
-/* Of the conditions in `lights`, as bits, returns those in which the frame's difference from the reference is noise. */
+/* Returns the conditions, of those in `lights` (bits), in which the frame's difference from the reference is noise. */
 static unsigned lights_of(const struct static_scene *scene, const uint8_t *frame, unsigned lights)
 {
     int columns = scene->arch.width / STATIC_CELL;

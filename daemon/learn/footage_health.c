@@ -13,7 +13,7 @@ enum { CHUNK = 64,              /* frames read at once */
        TOLD_MOST = 50 };        /* faults that are logged one by one */
 #define LEARN_S 60.0
 #define LEAST_S 30.0            /* of footage that is diagnosed */
-/* Of footage that is longer than this, only one picture in several is diagnosed, but LEAST_RATE a second or more. */
+/* If footage is longer than this, only one picture in several is diagnosed, but LEAST_RATE a second or more. */
 #define LONG_S 3600.0
 #define LEAST_RATE 2.5          /* a second */
 /* The camera may be blind in this share of the footage at most. */

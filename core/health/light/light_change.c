@@ -160,7 +160,6 @@ void light_change_second(struct light_change *change, const float *level, const 
         return;
     change->usual.seconds = LEARN_S;    /* it is compared with at once */
     memset(change->other_s, 0, sizeof change->other_s);
-    change->usual.seconds = LEARN_S;    /* it is compared with at once */
     change->on = false;
 }
 

@@ -39,7 +39,6 @@ struct diagnosis {
     int64_t shown_us;           /* that of the last one that was shown in the status */
     unsigned open;              /* kinds, as bits, and */
     bool alone;                 /* health_light_is_alone(), as alerts know them */
-    bool light;                 /* the light changes */
     bool told[HEALTH_KINDS];    /* health.opened went out, and no health.closed since */
     struct event_health fault[HEALTH_KINDS];            /* as it opened; of open faults */
     struct view_health view[HEALTH_KINDS];
@@ -229,22 +228,15 @@ static void tell_alerts(struct diagnosis *diagnosis, unsigned open, int64_t time
     diagnosis->alone = alone;
 }
 
-/* Returns true if the light began or ceased to change with the last picture. */
+/* Returns true if the light began or ceased to change with the last picture, which show() has not told yet. */
 static bool light_turned(struct diagnosis *diagnosis, int64_t time_us)
 {
     struct health_measure measures[HEALTH_KINDS];
     health_measures(diagnosis->health, measures);
-    bool turned = measures[HEALTH_LIGHT].open != diagnosis->light;
-    diagnosis->light = measures[HEALTH_LIGHT].open;
+    bool turned = measures[HEALTH_LIGHT].open != diagnosis->view[HEALTH_LIGHT].open;
     if (turned)
         diagnosis->fault[HEALTH_LIGHT].since_us = time_us;
     return turned;
-}
-
-/* Returns true if the quantity is beyond the threshold at which a fault opens. */
-static bool is_beyond(const struct health_measure *m)
-{
-    return m->known && (m->on < m->off ? m->quantity < m->on : m->quantity > m->on);
 }
 
 /* Shows the measures, tells alerts which faults hold from this picture on, and keeps the picture if no fault holds or is about
@@ -263,7 +255,7 @@ static void show(struct diagnosis *diagnosis, const struct shown *shown)
                                          .baseline = m->baseline, .opens_at = m->on,
                                          .since_us = m->open ? diagnosis->fault[kind].since_us : 0};
         open |= view->open ? health_bit((enum health_kind)kind) : 0;
-        is_sound &= !view->on || (!m->open && !is_beyond(m));
+        is_sound &= !view->on || (!m->open && !measure_is_bad(m));
     }
     camera_status_set_health(diagnosis->options.status, diagnosis->view, health_is_learning(diagnosis->health));
     tell_alerts(diagnosis, open, shown->time_us);

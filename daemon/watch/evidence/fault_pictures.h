@@ -11,7 +11,7 @@
 #include "daemon/watch/evidence/snapshot.h"
 #include "daemon/watch/health/sights.h"
 
-/* What is asked for; all is borrowed for the call. */
+/* A fault and the way its pictures are made. All is borrowed for the call. */
 struct fault_pictures {
     const char *state_dir;
     struct place place;

@@ -6,7 +6,7 @@
 
 #include "io/base/redact.h"
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 static const char magic[8] = "memaedbl";
 
 struct head {
