@@ -9,11 +9,9 @@ void light_hold_init(struct light_hold *hold, double margin)
 
 void light_hold_light(struct light_hold *hold, bool changes, bool alone)
 {
-    if (changes && !hold->changes) {
-        hold->own = false;
+    if (changes && !hold->changes)
         hold->level = -INFINITY;
-    }
-    hold->own = hold->own && (changes || alone);
+    hold->own = !changes && alone && (hold->own || hold->changes);
     hold->changes = changes;
 }
 
@@ -30,12 +28,7 @@ void light_hold_score(struct light_hold *hold, double score, int64_t time_us)
     hold->level_us = time_us;
 }
 
-void light_hold_held(struct light_hold *hold)
-{
-    hold->own = hold->changes;
-}
-
 bool light_hold_holds(const struct light_hold *hold)
 {
-    return hold->own && !hold->changes;
+    return hold->own;
 }

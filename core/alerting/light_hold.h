@@ -1,5 +1,5 @@
 /* Decides which alerts are those of a change of light alone. An alert that opens while the light changes is held back. Afterwards
- * the change may leave a score that stays high, because the model does not know the new light. Its alerts stay held back, until
+ * the model may not know the new light, so that the score stays high. Alerts of that light are held back, too, until
  *
  *   - something has come into the picture, during the change or since, as far as the pictures tell; or
  *   - a score exceeds the light's own by the margin; or
@@ -18,7 +18,7 @@
 struct light_hold {
     double margin;              /* > 0, in units of the score */
     bool changes;               /* the light, now */
-    bool own;                   /* an alert was held back while it did, and nothing has come since */
+    bool own;                   /* alerts are the light's: it has changed, nothing has come, and no score exceeded its own */
     double level;               /* the light's own score */
     int64_t level_us;           /* of the last score that counts in it */
 };
@@ -29,8 +29,6 @@ void light_hold_init(struct light_hold *hold, double margin);
 void light_hold_light(struct light_hold *hold, bool changes, bool alone);
 /* Takes the score of each window. Those that are not finite do not count. */
 void light_hold_score(struct light_hold *hold, double score, int64_t time_us);
-/* An alert is held back, because the light changes. */
-void light_hold_held(struct light_hold *hold);
 /* Returns true if alerts are the light's now that it has changed. */
 bool light_hold_holds(const struct light_hold *hold);
 

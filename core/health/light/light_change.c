@@ -4,7 +4,8 @@
 #include <string.h>
 
 enum { MINUTE = 60, CELL_WIDTH = LIGHT_WIDTH / CELLS_ACROSS, CELL_HEIGHT = LIGHT_HEIGHT / CELLS_DOWN,
-       LEARN_S = 10,            /* nothing is told from less */
+       SETTLED_S = 20,          /* nothing is told before, and a mean of so many seconds tells what is usual */
+       ANEW_S = 10,             /* after a change, the mean counts as one of so many */
        STEADY_S = 5,            /* the change is over after so many steady seconds: windows of scores have none of it then */
        CROWDED_S = 2 };
 #define TEXTURE 4.0f            /* mean squared gradient, in gray levels of the reduced picture */
@@ -55,34 +56,64 @@ static void halve(float *ret, const float *picture)
         ret[i] = 0.5f * (picture[2 * i] + picture[2 * i + 1]);
 }
 
+/* Returns how many lit cells the connected patch of changed cells has that most of them are in. Empties `changed`. */
+static int largest_patch(bool changed[CELLS], const bool lit[CELLS])
+{
+    int largest = 0;
+    for (int first = 0; first < CELLS; first++) {
+        int stack[CELLS], n = 0, size = 0;
+        if (changed[first])
+            stack[n++] = first;
+        changed[first] = false;
+        while (n > 0) {
+            const int cell = stack[--n], x = cell % CELLS_ACROSS;
+            const int next[] = {x > 0 ? cell - 1 : -1, x + 1 < CELLS_ACROSS ? cell + 1 : -1, cell - CELLS_ACROSS,
+                                cell + CELLS_ACROSS};
+            size += lit[cell];
+            for (int i = 0; i < 4; i++)
+                if (next[i] >= 0 && next[i] < CELLS && changed[next[i]]) {
+                    changed[next[i]] = false;
+                    stack[n++] = next[i];
+                }
+        }
+        largest = size > largest ? size : largest;
+    }
+    return largest;
+}
+
 /* Counts the cells by what became of them. full [FIELD_SIZE], and full_known, which may be NULL. */
 static void count(struct light_change *change, const float *level, const float *full, const float *full_known)
 {
     int brighter = 0, darker = 0;
+    bool is_changed[CELLS], is_lit[CELLS] = {false}, is_taken[CELLS] = {false};
     float picture[LIGHT_SIZE], reference[LIGHT_SIZE], known[LIGHT_SIZE];
     halve(picture, full);
     if (full_known)
         halve(known, full_known);
     for (int i = 0; i < LIGHT_SIZE; i++)
         reference[i] = (float)change->usual.picture[i] / 256;
-    change->textured = change->lit = change->taken = 0;
+    change->textured = change->taken = 0;
     for (int i = 0; i < CELLS; i++) {
         const int at = i / CELLS_ACROSS * CELL_HEIGHT * LIGHT_WIDTH + i % CELLS_ACROSS * CELL_WIDTH;
         const float usual = change->usual.level[i], gain = level[i] / fmaxf(usual, 1);
         const bool other = fabsf(level[i] - usual) > OTHER;
         change->is_other[i] = false;
+        is_changed[i] = other;
         float strength, known_strength, kept = correlate(reference + at, picture + at, &strength);
         brighter += other && level[i] > usual;
         darker += other && level[i] < usual;
         if (strength < TEXTURE)
             continue;
         change->textured++;
-        change->lit += other && kept > KEPT;
+        is_lit[i] = other && kept > KEPT;
         const bool shows = strength * fminf(1, gain * gain) > TEXTURE;     /* else it may be too dark to show its texture */
         change->is_other[i] = kept < KEPT;
-        change->taken += kept < LOST && shows &&
-                         (!full_known || correlate(known + at, picture + at, &known_strength) < LOST || known_strength < TEXTURE);
+        is_taken[i] = kept < LOST && shows &&
+                      (!full_known || correlate(known + at, picture + at, &known_strength) < LOST || known_strength < TEXTURE);
+        change->taken += is_taken[i];
+        is_changed[i] = other && !is_taken[i];
     }
+    change->lit = largest_patch(is_changed, is_lit);
     change->changed = brighter > darker ? brighter : darker;
 }
 
@@ -104,7 +135,7 @@ void light_change_add(struct light_change *change, const float *level, const flo
     const float taken = (float)change->taken - change->usually_taken;
     change->least = fmaxf(LEAST * textured, 3) + change->usually_lit + 3 * change->spread;
     const bool all = (float)change->changed > NEARLY_ALL * CELLS && taken < 0.5f * textured;
-    if (change->on || change->usual.seconds < LEARN_S || !(all || (lit > change->least && lit > taken)))
+    if (change->on || change->followed_s == 0 || !(all || (lit > change->least && lit > taken)))
         return;
     change->on = true;
     change->since_us = time_us;
@@ -124,15 +155,17 @@ static void follow(struct light_change *change, const float *level, const float 
         if (change->other_s[i] == 0 || change->other_s[i] > MINUTE)
             blend(&change->usual, i, level, picture, change->other_s[i] > MINUTE ? 1 : share);
     }
-    const float lit = (float)change->lit - change->usually_lit;
-    change->usually_lit += share * lit;
-    change->spread += share * (fabsf(lit) - change->spread);
+    if (change->usual.seconds < SETTLED_S)
+        return;
     float taken = (float)change->taken - change->usually_taken;
     if (change->followed_s == MINUTE)
         taken = fminf(fmaxf(taken, -MOST_MORE), MOST_MORE);
     else
         change->followed_s++;
-    change->usually_taken += taken / (float)change->followed_s;
+    const float lit = (float)change->lit - change->usually_lit, part = 1 / (float)change->followed_s;
+    change->usually_lit += part * lit;
+    change->spread += part * (fabsf(lit) - change->spread);
+    change->usually_taken += part * taken;
 }
 
 void light_change_second(struct light_change *change, const float *level, const float *full)
@@ -158,7 +191,7 @@ void light_change_second(struct light_change *change, const float *level, const 
     change->alone = !change->came;
     if (!ends)
         return;
-    change->usual.seconds = LEARN_S;    /* it is compared with at once */
+    change->usual.seconds = ANEW_S;
     memset(change->other_s, 0, sizeof change->other_s);
     change->on = false;
 }

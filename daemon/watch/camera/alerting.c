@@ -121,12 +121,9 @@ static void name_zones(struct alerting *alerting, int zone)
 /* The alert opens, or lasts. Returns true if a fault of the picture holds it back, or the light that has changed. Notes that. */
 static bool is_held(struct alerting *alerting)
 {
-    const unsigned light = health_bit(HEALTH_LIGHT), holding = alerting->faults & alerting->options.hold;
-    if (alerting->options.kind == ALERT_ANOMALY && holding & light)
-        light_hold_held(&alerting->light);
     if (!light_hold_holds(&alerting->light))
-        return holding;
-    alerting->record.health |= light;
+        return alerting->faults & alerting->options.hold;
+    alerting->record.health |= health_bit(HEALTH_LIGHT);
     return true;
 }
 
@@ -271,8 +268,8 @@ void alerting_faults(struct alerting *alerting, unsigned faults, bool light_alon
     alerting->light_alone = light_alone && (!alerting->light_ends || alerting->light_alone);
     alerting->light_ends = ends;
     alerting->faults = faults | (ends ? light : 0);
-    if (!ends)
-        light_hold_light(&alerting->light, faults & light, light_alone);
+    if (!ends && alerting->options.kind == ALERT_ANOMALY)
+        light_hold_light(&alerting->light, faults & alerting->options.hold & light, light_alone);
     if (!alerting->alerts || !alerting->state.open || noted == alerting->record.health)
         return;
     alerting->record.health = noted;

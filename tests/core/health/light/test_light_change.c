@@ -3,6 +3,7 @@
 #include "core/health/health.h"
 
 #include <check.h>
+#include <math.h>
 
 #include "tests/core/health/scenery.h"
 #include "tests/suite.h"
@@ -122,6 +123,24 @@ START_TEST(people_are_no_light)
 }
 END_TEST
 
+/* Many people walk about, each at a speed of their own, and headlights fall on an eighth of the picture. */
+START_TEST(headlights_among_people)
+{
+    struct health_change changes[HEALTH_KINDS];
+    for (int i = 0; i < 70 * FPS; i++, now_us += 1000000 / FPS) {
+        const bool lights = i >= 60 * FPS;
+        scenery_draw(&scenery, &sound, luma);
+        for (int y = 20; lights && y < 72; y++)
+            for (int x = 40; x < 84; x++)
+                luma[y * SCENERY_WIDTH + x] = (uint8_t)fmin(255, luma[y * SCENERY_WIDTH + x] + 50);
+        for (int k = 0; k < 6; k++)
+            draw_person(&(struct person){0.16 * k, 0.05 + 0.1 * k, 0.05, 0.35, 1 + k % 3}, i);
+        health_add(health, &(struct health_picture){.luma = luma, .time_us = now_us}, changes);
+        ck_assert_msg(light().open == lights, "picture %d: %g %%; %g tells", i, light().quantity, light().on);
+    }
+}
+END_TEST
+
 /* Somebody who comes in while the lamp goes on is seen once the light has settled, at the latest after 20 s. */
 START_TEST(who_comes_with_the_light)
 {
@@ -168,6 +187,7 @@ int main(void)
     tcase_add_test(tests, light_is_told_at_once);
     tcase_add_test(tests, light_that_goes_on_changing_ends);
     tcase_add_test(tests, people_are_no_light);
+    tcase_add_test(tests, headlights_among_people);
     tcase_add_test(tests, who_comes_with_the_light);
     tcase_add_test(tests, light_that_is_off);
     tcase_add_test(tests, times_that_begin_anew_end_a_change);
