@@ -7,8 +7,9 @@
 #include <stdlib.h>
 
 enum { SIDE = 16, ROWS = 24, COLUMNS = 40, JUMP = 12 };  /* JUMP: gray levels that an edge differs by, beyond its surroundings */
-/* SAMPLES: columns of a band. ACTIVE: the activity, in 1/256 levels, that a band must have had. FALL: to what share it falls. */
-enum { BAND = 8, SAMPLES = 128, ACTIVE = 512, FALL = 4 };
+/* SAMPLES: columns of a part of a band. ACTIVE: the activity, in 1/256 levels, that LEAST parts of a band must have had. FALL: to
+ * what share it falls. */
+enum { BAND = 8, SMALL_BAND = 4, SAMPLES = 16, ACTIVE = 512, LEAST = 3, FALL = 4 };
 
 /* Returns true if brightness jumps along an edge of SIDE pixels that begins at `at`. `across` is the step over the edge, `along`
  * the step to its next pixel. */
@@ -28,11 +29,13 @@ static bool is_measured(const AVFrame *frame)
     const uint64_t other = AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_BAYER |
                            AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_FLOAT;
     return format && !(format->flags & other) && format->comp[0].depth == 8 && format->comp[0].step == 1 &&
-           format->comp[0].plane == 0 && frame->width >= BLOCKS_WIDTH && frame->height >= BLOCKS_HEIGHT;
+           format->comp[0].plane == 0 && frame->width >= BANDS_WIDTH && frame->height >= BANDS_HEIGHT;
 }
 
 static int measure_blocks(const AVFrame *frame)
 {
+    if (frame->width < BLOCKS_WIDTH || frame->height < BLOCKS_HEIGHT)
+        return 0;
     /* Macroblocks at the border are left out: there the picture may be padded. */
     const int rows = frame->height / SIDE - 2, columns = frame->width / SIDE - 2;
     const int down = 1 + (rows - 1) / ROWS, right = 1 + (columns - 1) / COLUMNS;
@@ -47,30 +50,41 @@ static int measure_blocks(const AVFrame *frame)
     return on_grid > beside ? 10000 * (on_grid - beside) / edges : 0;
 }
 
-/* The mean difference of a row from the row above, over rows [first, end), in 1/256 levels. */
-static int activity_of(const AVFrame *frame, int first, int end)
+/* The mean difference of a row from the row above, over rows [first, end) of a part, in 1/256 levels. */
+static int activity_of(const AVFrame *frame, int first, int end, int part)
 {
     const ptrdiff_t line = frame->linesize[0];
-    const int step = 1 + (frame->width - 1) / SAMPLES, samples = 1 + (frame->width - 1) / step;
+    const int width = frame->width / BLOCKS_PARTS, step = 1 + (width - 1) / SAMPLES, samples = 1 + (width - 1) / step;
     int64_t sum = 0;
     for (int y = first; y < end; y++) {
-        const uint8_t *row = frame->data[0] + y * line, *above = row - line;
-        for (int x = 0; x < frame->width; x += step)
+        const uint8_t *row = frame->data[0] + y * line + part * width, *above = row - line;
+        for (int x = 0; x < width; x += step)
             sum += abs(row[x] - above[x]);
     }
     return (int)(256 * sum / ((int64_t)(end - first) * samples));
 }
 
+/* Measures rows [first, end) of a band, and keeps its activity. Returns true if it fell. */
+static bool falls(uint16_t activity[BLOCKS_PARTS], const AVFrame *frame, int first, int end)
+{
+    int active = 0, fell = 0;
+    for (int part = 0; part < BLOCKS_PARTS; part++) {
+        const int now = activity_of(frame, first, end, part), before = activity[part];
+        active += before > ACTIVE;
+        fell += before > ACTIVE && now * FALL < before;
+        activity[part] = (uint16_t)now;
+    }
+    return active >= LEAST && fell == active;
+}
+
 static int measure_bands(struct blocks *blocks, const AVFrame *frame)
 {
     const bool compare = blocks->width == frame->width && blocks->height == frame->height;
-    const int rows = BAND * (1 + (frame->height - 1) / (BAND * BLOCKS_BANDS)), bands = frame->height / rows;
+    const int least = frame->height < BLOCKS_HEIGHT ? SMALL_BAND : BAND;
+    const int rows = least * (1 + (frame->height - 1) / (least * BLOCKS_BANDS)), bands = frame->height / rows;
     int fell = 0;
-    for (int i = 0; i < bands; i++) {
-        const int now = activity_of(frame, i > 0 ? i * rows : 1, (i + 1) * rows), before = blocks->activity[i];
-        fell += compare && before > ACTIVE && now * FALL < before;
-        blocks->activity[i] = (uint16_t)now;
-    }
+    for (int i = 0; i < bands; i++)
+        fell += falls(blocks->activity[i], frame, i > 0 ? i * rows : 1, (i + 1) * rows) && compare;
     blocks->width = frame->width;
     blocks->height = frame->height;
     return 10000 * fell / bands;

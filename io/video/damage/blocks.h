@@ -4,24 +4,28 @@
  * coding's grid of 16 pixels. In a sound picture, it jumps as often beside that grid as on it.
  *
  * Bands: rows that were lost repeat the row above them, or are of one colour. So from one picture to the next, brightness ceases
- * to change from row to row, over the whole width. Nothing that moves in a scene does that. */
+ * to change from row to row, over the whole width. Nothing that moves in a scene does that: a door or a bus leaves places beside
+ * it as they were. */
 #ifndef MEMAED_IO_VIDEO_DAMAGE_BLOCKS_H
 #define MEMAED_IO_VIDEO_DAMAGE_BLOCKS_H
 
 #include <libavutil/frame.h>
 
-enum { BLOCKS_WIDTH = 320, BLOCKS_HEIGHT = 176 };        /* of the least picture that is measured */
-enum { BLOCKS_BANDS = 512 };
+enum { BLOCKS_WIDTH = 320, BLOCKS_HEIGHT = 176,         /* of the least picture whose blocks are measured: it has enough of them */
+       BANDS_WIDTH = 64, BANDS_HEIGHT = 48 };           /* of the least one whose bands are */
+enum { BLOCKS_BANDS = 512, BLOCKS_PARTS = 8 };
 
 struct blocks {                 /* zeroes: no picture was measured */
     int width, height;          /* of the last picture; 0: there was none */
-    uint16_t activity[BLOCKS_BANDS];    /* of each band of it: the mean difference of a row from the row above, in 1/256 levels */
+    /* Of each part of each band of it, from the left: the mean difference of a row from the row above, in 1/256 levels. */
+    uint16_t activity[BLOCKS_BANDS][BLOCKS_PARTS];
 };
 
 /* The larger of two shares of the picture, in 1/100 %:
  * - of macroblock edges along which brightness jumps, less the same share of edges in the middle of macroblocks, from a sample of
  *   at most 24 x 40 macroblocks;
- * - of bands of 8 rows (more beyond 4096 rows) whose activity fell to less than a quarter since the picture before.
+ * - of bands of 8 rows (4 below BLOCKS_HEIGHT, more beyond 4096 rows) that were active, and whose activity fell to less than a
+ *   quarter since the picture before, in each of their parts.
  * -1, not measured: the picture is too small, or its luma is no plane of bytes. */
 int blocks_measure(struct blocks *blocks, const AVFrame *frame);
 

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "core/rng.h"
 #include "tests/frame.h"
@@ -61,6 +62,19 @@ START_TEST(jumps_on_the_grid)
 }
 END_TEST
 
+START_TEST(small_pictures_have_too_few_blocks)
+{
+    static const int sizes[][2] = {{319, 240}, {320, 175}, {128, 64}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        AVFrame *frame = frame_of(AV_PIX_FMT_YUV420P, sizes[i][0], sizes[i][1]);
+        draw(frame, 0);
+        corrupt(frame, 8, 0);
+        ck_assert_int_eq(measured(frame), 0);
+        av_frame_free(&frame);
+    }
+}
+END_TEST
+
 /* Rows from `first` on repeat the row above them, or are black. */
 static void drop_rows(AVFrame *frame, int first, int rows, bool black)
 {
@@ -72,12 +86,12 @@ static void drop_rows(AVFrame *frame, int first, int rows, bool black)
 
 START_TEST(bands)
 {
-    static const int sizes[][2] = {{320, 176}, {768, 576}, {320, 4400}};
+    static const int sizes[][2] = {{320, 176}, {768, 576}, {320, 4400}, {128, 64}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int black = 0; black < 2; black++) {
             AVFrame *frame = frame_of(AV_PIX_FMT_YUV420P, sizes[i][0], sizes[i][1]);
             struct blocks blocks = {0};
-            const int height = sizes[i][1], rows = height / 10 + 1;       /* no band begins or ends on the grid */
+            const int height = sizes[i][1], rows = height / 10 + 6;       /* no band begins or ends on the grid */
             for (int phase = 0; phase < 40; phase += 5) {       /* a scene that moves */
                 draw(frame, phase);
                 ck_assert_int_eq(blocks_measure(&blocks, frame), measured(frame));
@@ -95,6 +109,25 @@ START_TEST(bands)
             ck_assert_int_le(share, measured(frame) + 10000 * 8 / height + 1);
             av_frame_free(&frame);
         }
+}
+END_TEST
+
+/* A door opens in a flat wall: its lower edge leaves band after band, over half the width. */
+START_TEST(a_door_is_no_lost_band)
+{
+    static const int sizes[][2] = {{128, 64}, {640, 360}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        AVFrame *frame = frame_of(AV_PIX_FMT_YUV420P, sizes[i][0], sizes[i][1]);
+        struct blocks blocks = {0};
+        const int line = frame->linesize[0], left = frame->width / 4;
+        for (int edge = frame->height; edge >= 0; edge -= frame->height / 16) {
+            draw(frame, 0);
+            for (int y = 0; y < frame->height; y++)
+                memset(frame->data[0] + y * line + left, y < edge ? 40 : 200, (size_t)frame->width / 2);
+            ck_assert_int_eq(blocks_measure(&blocks, frame), measured(frame));
+        }
+        av_frame_free(&frame);
+    }
 }
 END_TEST
 
@@ -125,7 +158,7 @@ START_TEST(other_pictures)
     static const struct {
         enum AVPixelFormat format;
         int width, height;
-    } none[] = {{AV_PIX_FMT_YUV420P, 319, 240}, {AV_PIX_FMT_YUV420P, 320, 175}, {AV_PIX_FMT_RGB24, 320, 240},
+    } none[] = {{AV_PIX_FMT_YUV420P, 63, 48}, {AV_PIX_FMT_YUV420P, 64, 47}, {AV_PIX_FMT_RGB24, 320, 240},
                 {AV_PIX_FMT_PAL8, 320, 240},
                 {AV_PIX_FMT_YUV420P10LE, 320, 240}, {AV_PIX_FMT_YUYV422, 320, 240}};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
@@ -146,7 +179,9 @@ int main(void)
     Suite *suite = suite_create("io/video/damage/blocks");
     TCase *tcase = tcase_create("blocks");
     tcase_add_test(tcase, jumps_on_the_grid);
+    tcase_add_test(tcase, small_pictures_have_too_few_blocks);
     tcase_add_test(tcase, bands);
+    tcase_add_test(tcase, a_door_is_no_lost_band);
     tcase_add_test(tcase, bands_begin_anew);
     tcase_add_test(tcase, other_pictures);
     suite_add_tcase(suite, tcase);
