@@ -48,6 +48,7 @@ struct health {
     struct stillness stillness;
     struct light_change light;
     struct rate rate;
+    struct damage damage;
     struct shake shake;
     struct fault fault[HEALTH_KINDS];
     struct health_measure measure[HEALTH_KINDS];
@@ -55,6 +56,7 @@ struct health {
 
     /* The second at hand. */
     int64_t begun_us;
+    int damaged;                /* pictures that are not among these: */
     int pictures, compared, coloured, blocked, striped, correlated, places;
     struct look sum;
     float noise, stripes, here, peak;           /* sums; while seeking, here and peak are the best */
@@ -109,7 +111,7 @@ bool health_is_learning(const struct health *health)
 static void begin_second(struct health *h, int64_t now_us)
 {
     h->begun_us = now_us;
-    h->pictures = h->compared = h->coloured = h->blocked = h->striped = h->correlated = h->places = 0;
+    h->damaged = h->pictures = h->compared = h->coloured = h->blocked = h->striped = h->correlated = h->places = 0;
     memset(&h->sum, 0, sizeof h->sum);
     h->noise = h->stripes = h->here = h->peak = 0;
 }
@@ -119,6 +121,7 @@ static void break_off(struct health *h, int64_t now_us)
 {
     h->has_last = false;
     rate_clear(&h->rate);
+    h->damage = (struct damage){0};
     h->last_edges_us = INT64_MIN / 2;
     stillness_clear(&h->stillness);
     h->differed_us = now_us;
@@ -226,7 +229,8 @@ static void end_second(struct health *h, struct second *s, int64_t now_us)
 {
     float n = (float)h->pictures;
     struct look *look = &s->look;
-    *s = (struct second){.look = h->sum, .stripes = NAN, .here = NAN, .peak = NAN, .light = {.off = INFINITY}};
+    *s = (struct second){.look = h->sum, .stripes = NAN, .here = NAN, .peak = NAN, .light = {.off = INFINITY}, .rate = s->rate,
+                         .late = s->late, .damaged = s->damaged};
     look->low /= n;
     look->high /= n;
     look->clipped /= n;
@@ -261,7 +265,6 @@ static void end_second(struct health *h, struct second *s, int64_t now_us)
     look->stir = stillness_add(&h->stillness, look->level, &terms, now_us);
     s->unchanged_s = 1e-6f * (float)(now_us - h->stillness.since_us);
     s->same_s = 1e-6f * (float)(now_us - h->differed_us);
-    rate_measure(&h->rate, now_us, &s->rate, &s->late);
 }
 
 static float look_distance(const struct look *a, const struct look *b)
@@ -367,7 +370,8 @@ static int judge(struct health *h, struct second *s, struct health_change *ret)
     return n;
 }
 
-static int finish_second(struct health *h, int64_t now_us, struct health_change *ret)
+/* Judges a second that has pictures without damage. */
+static int finish_sound(struct health *h, int64_t now_us, struct health_change *ret)
 {
     struct second *s = &h->second;
     end_second(h, s, now_us);
@@ -393,6 +397,21 @@ static int finish_second(struct health *h, int64_t now_us, struct health_change 
     h->seconds++;
     int n = judge(h, s, ret);
     light_change_second(&h->light, s->look.level, h->picture);
+    return n;
+}
+
+static int finish_second(struct health *h, int64_t now_us, struct health_change *ret)
+{
+    struct second *s = &h->second;
+    rate_measure(&h->rate, now_us, &s->rate, &s->late);
+    s->damaged = damage_second(&h->damage, h->damaged, h->damaged + h->pictures);
+    int n = 0;
+    if (h->pictures > 0) {
+        n = finish_sound(h, now_us, ret);
+    } else {
+        second_judge_damaged(h->measure, s, &h->usual);
+        n = health_is_learning(h) ? 0 : faults_step(h->fault, h->measure, h->options.off, h->begun_us, ret);
+    }
     begin_second(h, now_us);
     return n;
 }
@@ -408,6 +427,11 @@ int health_add(struct health *health, const struct health_picture *picture, stru
     else if (now_us - h->begun_us >= SECOND_US)
         n = finish_second(h, now_us, ret);
     rate_add(&h->rate, now_us);
+    h->last_us = now_us;
+    if (picture->damaged) {
+        h->damaged++;
+        return n;
+    }
     measure_picture(&measure, picture->luma, h->has_last ? h->last : NULL, h->options.height, h->options.width);
     add_look(h, &measure, picture);
     field_reduce(h->picture, picture->luma, h->options.height, h->options.width);
@@ -421,7 +445,6 @@ int health_add(struct health *health, const struct health_picture *picture, stru
     }
     memcpy(h->last, picture->luma, (size_t)h->options.height * (size_t)h->options.width);
     h->has_last = true;
-    h->last_us = now_us;
     return n;
 }
 

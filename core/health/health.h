@@ -38,9 +38,10 @@ struct health_options {
 };
 
 struct health_picture {
-    const uint8_t *luma;        /* [height, width], full range; borrowed for the call */
+    const uint8_t *luma;        /* [height, width], full range; borrowed for the call. Of a damaged picture it may be NULL */
     int64_t time_us;            /* rises from picture to picture, but where it begins anew */
     bool anew;                  /* times begin anew: nothing is compared with the pictures before, but what was learned stays */
+    bool damaged;               /* its decoder flagged it: it counts as corrupt, and nothing is measured in it */
     /* Means over the colour picture, in levels of 8 bits. */
     bool has_colour;            /* false: they are not known */
     float saturation;           /* of the length of (u, v) */

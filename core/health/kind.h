@@ -17,7 +17,8 @@ enum health_kind {
     HEALTH_COVERED,             /* part of the picture lost its detail and its gray level, or all of it did */
     HEALTH_NOISE,
     HEALTH_STRIPES,
-    HEALTH_CORRUPT,             /* blocks that do not fit each other: decoding, here or before, went wrong */
+    HEALTH_CORRUPT,             /* decoding, here or before, went wrong: blocks do not fit each other, rows were lost,
+                                 * or many pictures are flagged as damaged */
     HEALTH_JITTER,
     HEALTH_MOVED,               /* the scene lies elsewhere in the picture, or is another */
     HEALTH_LIGHT,               /* no fault: the light changes */

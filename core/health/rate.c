@@ -41,3 +41,18 @@ void rate_measure(const struct rate *rate, int64_t now_us, float *per_s, float *
     *per_s = 1 / median;
     *late = exceeding / seconds;
 }
+
+float damage_second(struct damage *damage, int damaged, int pictures)
+{
+    float sum = 0;
+    damage->share[damage->next] = (float)damaged / (float)pictures;
+    damage->next = (damage->next + 1) % DAMAGE_S;
+    damage->sound_s = damaged > 0 ? 0 : damage->sound_s + 1;
+    if (damage->sound_s >= DAMAGE_OVER_S) {
+        memset(damage->share, 0, sizeof damage->share);
+        damage->sound_s = DAMAGE_OVER_S;
+    }
+    for (int i = 0; i < DAMAGE_S; i++)
+        sum += damage->share[i];
+    return sum / DAMAGE_S;
+}

@@ -21,6 +21,8 @@ enum { FEW = 2 };
 #define MOST 50.0
 /* The share of the detailed cells that a patch of light has less of. */
 #define PATCH 0.12f
+/* Per cent of the pictures: a second of DAMAGE_S. After one loss, pictures are damaged until the next key frame. */
+#define DAMAGED 10.0
 /* Levels that the mean colour goes in a second while white balance follows the light. */
 #define TURNING 1.5f
 
@@ -159,11 +161,15 @@ static void judge_covered(struct health_measure *ret, const struct second *s, co
         set(ret, 100 * (double)share, 0, 6, 3);
 }
 
-static void judge_blocks(struct health_measure *ret, const struct second *s, const struct scene *scene)
+/* Corrupt is a picture with marks of wrong decoding, and a camera of which many pictures were flagged. */
+static void judge_corrupt(struct health_measure *ret, const struct second *s, const struct scene *scene)
 {
-    double usual = 100 * fmax((double)scene->look.blocks, 0), on = 1.2 + 2 * usual;
-    if (s->look.blocks >= 0)
-        set(&ret[HEALTH_CORRUPT], 100 * (double)s->look.blocks, usual, on, 0.6 * on);
+    double usual = scene ? 100 * fmax((double)scene->look.blocks, 0) : 0, on = 1.2 + 2 * usual;
+    double marks = 100 * (double)s->look.blocks, damaged = 100 * (double)s->damaged;
+    if (scene && marks >= 0)
+        set(ret, marks, usual, on, 0.6 * on);
+    if (!ret->known || damaged / DAMAGED > marks / on)
+        set(ret, damaged, 0, DAMAGED, DAMAGED / 2);
 }
 
 static void judge_motion(struct health_measure *ret, const struct second *s, const struct usual *usual,
@@ -184,7 +190,6 @@ static void judge_against_scene(struct health_measure *ret, const struct second 
                                 const struct usual *usual, const struct displacement_tables *tables)
 {
     float noise = noise_in_detail(s, scene);
-    judge_blocks(ret, s, scene);
     judge_covered(&ret[HEALTH_COVERED], s, scene, lit, noise);
     if (lit) {
         double usual_noise = (double)scene->look.noise;
@@ -203,10 +208,19 @@ void second_judge(struct health_measure *ret, const struct second *s, const stru
         unknown(&ret[kind]);
     judge_colour(ret, s, recent);
     set(&ret[HEALTH_STRIPES], (double)s->stripes, 0, 4.5, 3);
+    judge_corrupt(&ret[HEALTH_CORRUPT], s, scene);
     if (scene)
         judge_against_scene(ret, s, scene, lit, usual, tables);
     judge_frozen(&ret[HEALTH_FROZEN], s, lit ? scene : NULL, usual);
     /* A picture that is clipped or covered for the most part has nothing left that could change. */
     if (ret[HEALTH_BRIGHT].quantity > MOST || ret[HEALTH_COVERED].quantity > MOST)
         unknown(&ret[HEALTH_FROZEN]);
+}
+
+void second_judge_damaged(struct health_measure *ret, const struct second *s, const struct usual *usual)
+{
+    for (int kind = 0; kind < HEALTH_FAULTS; kind++)
+        unknown(&ret[kind]);
+    judge_times(ret, s, usual);
+    set(&ret[HEALTH_CORRUPT], 100 * (double)s->damaged, 0, DAMAGED, DAMAGED / 2);
 }

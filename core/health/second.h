@@ -24,6 +24,7 @@ struct second {
     float unchanged_s, same_s;  /* since more than few cells changed (stillness.h); since any pixel did */
     float rate;                 /* pictures a second, from the median interval of the last seconds; NAN: not known */
     float late;                 /* share of those seconds that late pictures took */
+    float damaged;              /* share of the pictures of the last seconds that their decoder flagged */
 };
 
 /* Values that were learned in every light. */
@@ -40,5 +41,8 @@ struct stillness_terms second_terms(const struct scene *scene, bool lit);
  * scene: what the second is compared with; NULL: none. lit: its light is the scene's. recent counts in the same light alone. */
 void second_judge(struct health_measure *ret, const struct second *second, const struct scene *scene, bool lit,
                   const struct recent *recent, const struct usual *usual, const struct displacement_tables *tables);
+
+/* The same of a second of which all pictures were damaged, so that only rate, late and damaged are known of it. */
+void second_judge_damaged(struct health_measure *ret, const struct second *second, const struct usual *usual);
 
 #endif

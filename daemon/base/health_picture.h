@@ -9,7 +9,8 @@
 static inline struct health_picture health_picture_of(const uint8_t *luma, const struct source_frame *frame, bool anew)
 {
     const struct source_chroma *chroma = &frame->chroma;
-    return (struct health_picture){.luma = luma, .time_us = frame->pts_us, .anew = anew, .has_colour = chroma->known,
+    return (struct health_picture){.luma = luma, .time_us = frame->pts_us, .anew = anew, .damaged = frame->corrupt,
+                                   .has_colour = chroma->known,
                                    .saturation = (float)chroma->saturation / 256, .u = (float)chroma->u / 256 - 128,
                                    .v = (float)chroma->v / 256 - 128,
                                    .has_blocks = frame->blocks != SOURCE_NO_BLOCKS, .blocks = (float)frame->blocks / 10000};

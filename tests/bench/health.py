@@ -13,7 +13,7 @@ come from the seed.
 
 Two faults have no kind of the same name. rows: a band of rows, elsewhere in each picture, repeats the row above it or is black.
 stripes and corrupt are right. loss: a share of the packets of an HEVC stream is lost. corrupt, stutter and slow are right.
-corrupt is measured on pictures of 320 x 176 and more: vtest's and ped2's, not upcam's.
+Blocks are measured on pictures of 320 x 176 and more: vtest's and ped2's, not upcam's.
 
 Freezes and covers of upcam last until the 45th second. "found within 30 s" tells how many of all freezes and covers were found
 and cleared if they get that long. "swing" tells how many jitters were measured within 20 %; above half of the frame rate only

@@ -20,7 +20,8 @@ enum { KEEP_S = 600 };
 
 /* A picture as it is diagnosed. */
 struct shown {
-    const uint8_t *pixels;      /* borrowed */
+    const uint8_t *pixels;      /* borrowed; NULL: it is corrupt, and not to be seen */
+    bool corrupt;
     int64_t arrival_us;         /* CLOCK_MONOTONIC: when its packet came */
     int64_t time_us;            /* UTC */
     int64_t pts_us;
@@ -118,12 +119,14 @@ static void post(struct diagnosis *diagnosis, enum event_type type, enum health_
     fault->before = fault->now = NULL;
 }
 
-/* The camera as this picture shows it. The caller holds a reference; NULL: events have no pictures, or there is no memory. */
+/* The camera as this picture shows it. The caller holds a reference; NULL: events have no pictures, this one is not to be
+ * seen, or there is no memory. */
 static struct sight *see_now(const struct diagnosis *diagnosis, const struct shown *shown)
 {
     const struct diagnosis_options *options = &diagnosis->options;
-    return diagnosis->sights ? sight_new(shown->pixels, options->height, options->width, shown->arrival_us, shown->time_us, NULL)
-                             : NULL;
+    if (!diagnosis->sights || !shown->pixels)
+        return NULL;
+    return sight_new(shown->pixels, options->height, options->width, shown->arrival_us, shown->time_us, NULL);
 }
 
 /* Returns true if another event tells the fault. same: the picture has been the same for SAME_US. */
@@ -244,7 +247,7 @@ static bool light_turned(struct diagnosis *diagnosis, int64_t time_us)
 static void show(struct diagnosis *diagnosis, const struct shown *shown)
 {
     unsigned open = 0;
-    bool is_sound = true;
+    bool is_sound = !shown->corrupt;
     struct health_measure measures[HEALTH_KINDS];
     health_measures(diagnosis->health, measures);
     for (int kind = 0; kind < HEALTH_KINDS; kind++) {
@@ -307,7 +310,7 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
     diagnosis->begun = true;
     const int64_t pts_us = picture->pts_us;
     const bool anew = diagnosis->anew || pts_us - diagnosis->last_us > HEALTH_HOLE_US;
-    const struct shown shown = {pixels, picture->arrival_us, time_us, pts_us};
+    const struct shown shown = {pixels, picture->corrupt, picture->arrival_us, time_us, pts_us};
     const struct health_picture measured = health_picture_of(pixels, picture, anew);
     struct health_change changes[HEALTH_KINDS];
     int n = health_add(diagnosis->health, &measured, changes);

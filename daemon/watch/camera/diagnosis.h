@@ -47,8 +47,8 @@ void diagnosis_close(struct diagnosis *diagnosis);      /* takes NULL */
 
 /* The times of pictures begin anew with the next one. Takes NULL, as do the functions below. */
 void diagnosis_break(struct diagnosis *diagnosis);
-/* Takes the next picture, which is sound. pixels [height, width]; time_us: UTC; same_since_us: since when, by time stamps, the
- * picture has been the same. */
+/* Takes the next picture. pixels [height, width]; of one that is flagged as corrupt they may be NULL, if it may show what masks
+ * cover. time_us: UTC; same_since_us: since when, by time stamps, the picture has been the same. */
 void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const struct source_frame *picture, int64_t time_us,
                    int64_t same_since_us);
 /* No more pictures come: open faults close. */

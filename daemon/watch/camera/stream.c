@@ -498,8 +498,10 @@ static int take_picture(struct camera_stream *stream, struct capture *capture, u
         return r;
     if (picture.gap || picture.corrupt)
         break_sequence(stream, view_break_of(&picture));
-    if (picture.corrupt)
+    if (picture.corrupt) {
+        diagnosis_add(stream->diagnosis, stream->hiding ? NULL : frame->pixels, &picture, utc_us(), picture.pts_us);
         return leave_out(stream, stall_us, err);
+    }
     hiding_fill(stream->hiding, frame->pixels);
     stream->sound_us = monotonic_us();
     if (picture.gap)

@@ -2,6 +2,7 @@
 """The running daemon diagnoses cameras' pictures: a fault is told by events, shown by REST, metrics and readyz, and closes.
 Alerts that open meanwhile are held back or marked."""
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -43,6 +44,29 @@ class HealthWatch(harness.Case):
         daemon.stop()
         self.assertEqual([(e["event"], e["kind"]) for e in daemon.events(camera="gate") if e["event"].startswith("health_")],
                          [("health_opened", "black"), ("health_closed", "black")])
+
+    def test_damaged_pictures(self):
+        """A stream loses packets. Its damaged pictures are not scored, and the camera is corrupt while there are many. Where a mask
+        hides something, no such picture is shown."""
+        clean, lossy = write_footage(self.path("clean.mkv"), [(CLEAN_S + 16, None)]), self.path("lossy.mkv")
+        lost = f"noise=amount=0:drop='between(pts*tb,{CLEAN_S},{CLEAN_S + 6})*not(mod(n,9))'"
+        subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-i", clean, "-c:v", "libx265", "-x265-params",
+                        "log-level=error", "-g", "20", "-pix_fmt", "yuv420p", self.path("whole.mkv")], check=True)
+        subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-i", self.path("whole.mkv"), "-c", "copy", "-bsf:v",
+                        lost, lossy], check=True)
+        camera = {"model": harness.write_model(self.path("model.safetensors"), HEIGHT, WIDTH), "source": lossy,
+                  "health": {"learn_s": LEARN_S}, "alert": {"threshold": 99999}}
+        corner = [[0, 0], [0.2, 0], [0.2, 0.2], [0, 0.2]]
+        daemon = self.daemon({"cameras": {"plain": camera, "masked": {**camera, "masks": [{"points": corner, "privacy": True}]}}})
+        for name in ("plain", "masked"):
+            opened = daemon.wait_event("health_opened", CLEAN_S + 20, camera=name)
+            self.assertEqual(opened["kind"], "corrupt")
+            self.assertRegex(opened["reason"], "damaged pictures is [1-9]")
+            self.assertGreater(daemon.camera(name)["frames_corrupt"], 10)
+            closed = daemon.wait_event("health_closed", 25, camera=name)
+            self.assertEqual((closed["kind"], closed["reason"].split(" after")[0]), ("corrupt", "corrupt has ended"))
+        daemon.stop()
+        self.assertEqual({e["kind"] for e in daemon.events("health_opened")}, {"corrupt"})
 
     def told_and_shown(self, daemon, receiver):
         opened = daemon.wait_event("health_opened", CLEAN_S + 15, camera="gate")
