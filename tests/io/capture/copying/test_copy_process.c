@@ -49,7 +49,7 @@ static struct capture_copy_options options_of(int64_t limit_us, const atomic_boo
 /* The process makes the same copy that this one makes. */
 START_TEST(copies_the_same)
 {
-    const struct capture_copy_options options = options_of(INT64_C(60000000), NULL);
+    const struct capture_copy_options options = options_of(INT64_C(600000000), NULL);
     struct capture_copy here, there;
     struct error err = {""};
     size_t here_size, there_size;
@@ -70,7 +70,7 @@ END_TEST
 
 START_TEST(faults_cross)
 {
-    const struct capture_copy_options options = options_of(INT64_C(60000000), NULL);
+    const struct capture_copy_options options = options_of(INT64_C(600000000), NULL);
     struct privacy wrong = {.n = 1, .areas = {{3, {{0, 0}, {1, 0}, {0, 2}}}}};
     struct capture_copy_options masked = options;
     struct capture_copy ret = {.bytes = 7};
@@ -125,7 +125,7 @@ static void *kill_it(void *arg)
 
 START_TEST(a_process_may_be_killed)
 {
-    const struct capture_copy_options options = options_of(INT64_C(60000000), NULL);
+    const struct capture_copy_options options = options_of(INT64_C(600000000), NULL);
     struct capture_copy ret = {.bytes = 7};
     struct error err = {""};
     pthread_t killer;
