@@ -90,7 +90,7 @@ static struct health *restored(void)
 START_TEST(it_goes_on)
 {
     struct health *other = restored();
-    ck_assert_uint_eq(play(learned, other, 10, &sound), 0);
+    ck_assert_uint_eq(play(learned, other, 24, &sound), 0);         /* until a change of light would be told */
     ck_assert_uint_eq(play(learned, other, 8, SEEN(.gain = 0.05)), health_bit(HEALTH_BLACK));
     ck_assert_uint_eq(play(learned, other, 10, &sound), 0);
     ck_assert_uint_eq(play(learned, other, 30, SEEN(.shadow = 60)), 0);         /* another light, which is learned */

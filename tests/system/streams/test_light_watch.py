@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
 from wall import HEIGHT, WIDTH, write_footage  # noqa: E402
 
-LEARN_S, CLEAN_S, LAMP_S, LONGEST_S = 10, 14, 8, 20
+LEARN_S, CLEAN_S, LAMP_S, LONGEST_S = 10, 24, 8, 20
 LIT = 40                                # columns of the picture that the lamp shines on
 BRIGHTER = bytes(min(255, value + 60) for value in range(256))
 
@@ -28,7 +28,7 @@ def lamp_and_somebody(picture, i):
 
 class LightWatch(harness.Case):
     def test_light(self):
-        """All cameras run at the same time, because a clip takes half a minute."""
+        """All cameras run at the same time, because a clip takes 45 s."""
         model = harness.write_model(self.path("model.safetensors"), HEIGHT, WIDTH, calibration=harness.with_places(
             harness.OWN_CALIBRATION, HEIGHT, WIDTH))
         switched = write_footage(self.path("lamp.mkv"), [(CLEAN_S, None), (LAMP_S, lamp), (4, None)])
