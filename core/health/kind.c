@@ -33,7 +33,7 @@ const struct health_kind_info *health_kind_info(enum health_kind kind)
         [HEALTH_JITTER] = {"jitter", "amplitude of the picture's swing against its width", "%", "the picture shakes"},
         [HEALTH_MOVED] = {"moved", "root mean square displacement of the picture's points against its width", "%",
          "the scene lies elsewhere in the picture, or is another"},
-        [HEALTH_LIGHT] = {"light", "share of the detailed parts that are as they were in another light", "%",
+        [HEALTH_LIGHT] = {"light", "share of the detailed parts, in one place, that another light falls on", "%",
          "the light changes"},
     };
     assert(kind < HEALTH_KINDS);
