@@ -1,6 +1,7 @@
 """A small disk for state_dir, and cameras whose alerts fill it. The disk is a tmpfs in a mount namespace of this process, so
 nothing of it is left."""
 import datetime
+import errno
 import glob
 import os
 import shutil
@@ -117,9 +118,13 @@ class Watch:
 
 
 def fill(path, size):
-    """Writes a file of that size, as another program might."""
-    with open(path, "wb") as f:
-        shutil.copyfileobj(Zeros(size), f, MIB)
+    """Writes a file of that size, as another program might, or a smaller one if the disk is full before."""
+    try:
+        with open(path, "wb") as f:
+            shutil.copyfileobj(Zeros(size), f, MIB)
+    except OSError as e:
+        if e.errno != errno.ENOSPC:
+            raise
 
 
 class Zeros:

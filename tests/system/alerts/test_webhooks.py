@@ -195,7 +195,7 @@ class Webhooks(harness.Case):
         self.assertEqual((done.code, done.out), (1, ""))
         self.assertIn("HTTP status 404: no camera has that name", done.err)
         b.refuse = 10 ** 9
-        done = self.send(daemon, "--timeout", "1")
+        done = self.send(daemon, "--timeout", str(round(max(1, harness.SCALE))))
         self.assertEqual(done.code, 1, done)
         seconds = "1" if harness.SCALE == 1 else "[0-9]+"
         self.assertRegex(done.out,
