@@ -136,16 +136,23 @@ static bool is_said(const struct diagnosis *diagnosis, enum health_kind kind, bo
     return (kind == HEALTH_SLOW && options->has_slow) || (kind == HEALTH_FROZEN && options->has_frozen && same);
 }
 
+/* Notes a fault that opens. */
 static void open_fault(struct diagnosis *diagnosis, const struct health_change *change, const struct shown *shown, bool same)
 {
-    enum health_kind kind = change->kind;
+    const enum health_kind kind = change->kind;
+    struct event_health *fault = &diagnosis->fault[kind];
+    describe(diagnosis->health, kind, &change->measure, fault);
+    fault->since_us = shown->time_us - (shown->pts_us - change->time_us);
+    diagnosis->told[kind] = !is_said(diagnosis, kind, same);
+}
+
+static void tell_fault(struct diagnosis *diagnosis, const struct health_change *change, const struct shown *shown)
+{
+    const enum health_kind kind = change->kind;
     const struct health_kind_info *info = health_kind_info(kind);
     struct event_health *fault = &diagnosis->fault[kind];
-    char reason[256];
-    describe(diagnosis->health, kind, &change->measure, fault);
     const int64_t lasts_us = shown->pts_us - change->time_us;
-    fault->since_us = shown->time_us - lasts_us;
-    diagnosis->told[kind] = !is_said(diagnosis, kind, same);
+    char reason[256];
     if (!diagnosis->told[kind])
         return;
     fault->id = alertlog_new_id(diagnosis->options.alerts, shown->time_us);
@@ -316,18 +323,21 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
     int n = health_add(diagnosis->health, &measured, changes);
     diagnosis->anew = false;
     diagnosis->last_us = pts_us;
-    for (int i = 0; i < n; i++) {
-        const struct health_change *change = &changes[i];
-        if (change->opened)
-            open_fault(diagnosis, change, &shown, pts_us - same_since_us > SAME_US);
-        else
-            close_fault(diagnosis, change->kind, &change->measure, "has ended", time_us - (pts_us - change->time_us), time_us,
-                        see_now(diagnosis, &shown));
-    }
+    for (int i = 0; i < n; i++)
+        if (changes[i].opened)
+            open_fault(diagnosis, &changes[i], &shown, pts_us - same_since_us > SAME_US);
     if (light_turned(diagnosis, time_us) || n > 0 || anew || pts_us - diagnosis->shown_us >= 1000000) {
         diagnosis->shown_us = pts_us;
         show(diagnosis, &shown);
         keep(diagnosis, KEEP_S);
+    }
+    for (int i = 0; i < n; i++) {               /* REST shows it when an event tells it */
+        const struct health_change *change = &changes[i];
+        if (change->opened)
+            tell_fault(diagnosis, change, &shown);
+        else
+            close_fault(diagnosis, change->kind, &change->measure, "has ended", time_us - (pts_us - change->time_us), time_us,
+                        see_now(diagnosis, &shown));
     }
 }
 
