@@ -24,7 +24,7 @@ class Reload(harness.Case):
     def setUp(self):
         super().setUp()
         self.model = harness.write_model(self.path("model.safetensors"))
-        self.clip = harness.write_clip(self.path("clip.mkv"), seconds=4, fps=10)
+        self.clip = harness.write_clip(self.path("clip.mkv"), seconds=60, fps=10)      # it begins again in no test
         self.common = {"source": self.clip, "model": self.model, "fps": 10, "fps_force": True, "stride": 1, "loop": True,
                        "alert": {"threshold": 99999}}
 
