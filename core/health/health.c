@@ -229,8 +229,6 @@ static void end_second(struct health *h, struct second *s, int64_t now_us)
 {
     float n = (float)h->pictures;
     struct look *look = &s->look;
-    *s = (struct second){.look = h->sum, .stripes = NAN, .here = NAN, .peak = NAN, .light = {.off = INFINITY}, .rate = s->rate,
-                         .late = s->late, .damaged = s->damaged};
     look->low /= n;
     look->high /= n;
     look->clipped /= n;
@@ -403,6 +401,7 @@ static int finish_sound(struct health *h, int64_t now_us, struct health_change *
 static int finish_second(struct health *h, int64_t now_us, struct health_change *ret)
 {
     struct second *s = &h->second;
+    *s = (struct second){.look = h->sum, .stripes = NAN, .here = NAN, .peak = NAN, .light = {.off = INFINITY}};
     rate_measure(&h->rate, now_us, &s->rate, &s->late);
     s->damaged = damage_second(&h->damage, h->damaged, h->damaged + h->pictures);
     int n = 0;

@@ -1,5 +1,5 @@
-/* The rate at which a camera's pictures come, the share of the time that late ones take, and the share of those that their decoder
- * flagged as damaged, over the last seconds. Plain memory; one thread. */
+/* The rate at which a camera's pictures come, the share of the time that late ones take, and the share of pictures that their
+ * decoder flagged as damaged, over the last seconds. Plain memory; one thread. */
 #ifndef MEMAED_CORE_HEALTH_RATE_H
 #define MEMAED_CORE_HEALTH_RATE_H
 

@@ -21,7 +21,8 @@ enum { FEW = 2 };
 #define MOST 50.0
 /* The share of the detailed cells that a patch of light has less of. */
 #define PATCH 0.12f
-/* Per cent of the pictures: a second of DAMAGE_S. After one loss, pictures are damaged until the next key frame. */
+/* The per cent of damaged pictures that is a fault: one second in DAMAGE_S. After a loss, pictures are damaged until the next key
+ * frame. */
 #define DAMAGED 10.0
 /* Levels that the mean colour goes in a second while white balance follows the light. */
 #define TURNING 1.5f

@@ -3,13 +3,13 @@
  *
  * The picture, at half the width, is compared with the mean of the last minute, cell by cell. A cell has texture if its gradients
  * are strong enough there. It keeps the texture if the picture's gradients correlate with those, each less its mean over the
- * cell: so neither brightness nor a soft edge of light counts. A cell is taken if it lost its texture, though its light would show it.
- * A cell is lit anew if it keeps its texture and has another level. What people make of that all the time is usual, and does not
- * count.
+ * cell: so neither brightness nor a soft edge of light counts. A cell is lit anew if it keeps its texture and has another level.
+ * A cell is taken if it lost its texture, though its light would show it. What people make of that all the time is usual, and
+ * does not count.
  *
- * Light falls on places that lie together. So the largest connected patch of such cells counts, and a change begins with the first
- * picture in which that is much larger than usual. It ends once the levels were steady for some seconds, at the latest after
- * LIGHT_CHANGE_LONGEST_S. The light of these seconds is compared with from then on.
+ * Light falls on places that lie together. So the largest connected patch of cells that are lit anew counts, and a change begins
+ * with the first picture in which that patch is much larger than usual. It ends once the levels were steady for some seconds, at
+ * the latest after LIGHT_CHANGE_LONGEST_S. The light of these seconds is compared with from then on.
  *
  * Plain memory, without allocation; one thread. */
 #ifndef MEMAED_CORE_HEALTH_LIGHT_LIGHT_CHANGE_H
@@ -38,8 +38,8 @@ struct light_change {
     float before[CELLS];        /* levels of the last second */
     float usually_lit, spread;  /* the mean of `lit` without a change, and its mean deviation */
     float usually_taken;
-    /* Public: cells of the last picture; those that are lit anew in the largest patch. textured 0: there was nothing to compare
-     * it with. */
+    /* Public: numbers of cells in the last picture. lit: those of the largest patch. textured is 0 if there was nothing to
+     * compare the picture with. */
     int textured, lit, taken;
     float least;                /* public: the change begins with more that are lit */
     bool is_other[CELLS];       /* their texture is another, in the last picture; and for so many seconds in a row: */

@@ -17,7 +17,8 @@ enum { BLOCKS_BANDS = 512, BLOCKS_PARTS = 8 };
 
 struct blocks {                 /* zeroes: no picture was measured */
     int width, height;          /* of the last picture; 0: there was none */
-    /* Of each part of each band of it, from the left: the mean difference of a row from the row above, in 1/256 levels. */
+    /* The activity of each band of the last picture, in parts from left to right. Activity is the mean difference between a row
+     * and the row above, in 1/256 levels. */
     uint16_t activity[BLOCKS_BANDS][BLOCKS_PARTS];
 };
 

@@ -14,7 +14,7 @@ static struct health_change changes[64];
 static int n_changes;
 static int64_t now_us;
 
-/* Shows pictures. Of every `of` of them, the last `damaged` are damaged. */
+/* Shows pictures. The last `damaged` of every `of` pictures are damaged. */
 static void play(double seconds, int damaged, int of)
 {
     static uint8_t luma[SCENERY_PIXELS];
@@ -43,7 +43,7 @@ static void tear_down(void)
     health = NULL;
 }
 
-/* Losses in a stream with a key frame every 2 s damage the rest of the 2 s. The last one: no picture is sound. */
+/* In a stream with a key frame every 2 s, a loss damages the rest of the 2 s. In the last case no picture is sound. */
 START_TEST(many_damaged_pictures_are_a_fault)
 {
     static const struct { int damaged, of; double least; } cases[] = {{4, 20, 10}, {15, 20, 40}, {1, 1, 100}};

@@ -31,6 +31,7 @@ static struct event_seen {
     int before, now;            /* their mean gray levels */
 } seen[SEEN_MAX];
 static int n_seen;
+static struct camera_status status;
 
 static int mean_of(const struct sight *sight)
 {
@@ -51,6 +52,13 @@ static int take(void *arg, const struct event *event)
     *s = (struct event_seen){.type = event->type, .health = *event->health, .time_us = event->time_us, .json = event_json(event)};
     snprintf(s->reason, sizeof s->reason, "%s", event->reason);
     ck_assert_ptr_nonnull(s->json);
+    enum health_kind kind;
+    struct view_camera view;
+    camera_status_view(&status, &view);
+    ck_assert(health_kind_find(&kind, s->health.kind));
+    /* The status shows it by then, but for the end of the watching and what is learned anew. */
+    ck_assert(s->type == EVENT_HEALTH_CLOSED || view.health[kind].open);
+    ck_assert(!strstr(s->reason, "has ended") || !view.health[kind].open);
     const struct sight *before = event->health->before, *now = event->health->now;
     s->before_us = before ? before->time_us : 0;
     s->before = before ? mean_of(before) : 0;
@@ -62,7 +70,6 @@ static int take(void *arg, const struct event *event)
 static struct scenery scenery;
 static char name[] = "gate", address[] = "rtsp://camera.example/live";
 static struct config_camera config;
-static struct camera_status status;
 static struct events *events;
 static struct alertlog *alerts;
 static struct diagnosis *diagnosis;
@@ -209,6 +216,23 @@ START_TEST(events_show_before_and_now)
     ck_assert(seen[4].before_us > ended_us + 20000000 && seen[4].before_us <= again_us - 3000000 && seen[4].before > 60);
     diagnosis_end(diagnosis);
     ck_assert(n_seen == 6 && seen[5].now_us == 0);      /* it is not known what the camera is like without the fault */
+}
+END_TEST
+
+/* A picture that is corrupt, and may show what masks cover, is in no event. */
+START_TEST(corrupt_pictures_are_not_shown)
+{
+    config.evidence.snapshots = true;
+    open_diagnosis(true, true);
+    play(LEARN_S + 5, &sound, false, 1);
+    for (int i = 0; i < 6 * FPS; i++, now_us += 1000000 / FPS)
+        diagnosis_add(diagnosis, NULL, &(struct source_frame){.pts_us = now_us, .arrival_us = now_us, .corrupt = true},
+                      START_UTC + now_us, now_us);
+    ck_assert_int_eq(n_seen, 1);
+    ck_assert_str_eq(seen[0].health.kind, "corrupt");
+    ck_assert(seen[0].before_us && seen[0].before > 60 && !seen[0].now_us);
+    play(12, &sound, false, 1);
+    ck_assert(n_seen == 2 && seen[1].type == EVENT_HEALTH_CLOSED && seen[1].now > 60);
 }
 END_TEST
 
@@ -425,6 +449,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_fault_is_told_and_shown);
     tcase_add_test(tcase, events_show_before_and_now);
+    tcase_add_test(tcase, corrupt_pictures_are_not_shown);
     tcase_add_test(tcase, where_a_scene_lies);
     tcase_add_test(tcase, other_events_tell_a_freeze_and_a_rate);
     tcase_add_test(tcase, kinds_that_are_off);

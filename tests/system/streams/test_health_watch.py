@@ -46,8 +46,7 @@ class HealthWatch(harness.Case):
                          [("health_opened", "black"), ("health_closed", "black")])
 
     def test_damaged_pictures(self):
-        """A stream loses packets. Its damaged pictures are not scored, and the camera is corrupt while there are many. Where a mask
-        hides something, no such picture is shown."""
+        """A stream loses packets. The camera is corrupt while many of its pictures are damaged, with a mask as without one."""
         clean, lossy = write_footage(self.path("clean.mkv"), [(CLEAN_S + 16, None)]), self.path("lossy.mkv")
         lost = f"noise=amount=0:drop='between(pts*tb,{CLEAN_S},{CLEAN_S + 6})*not(mod(n,9))'"
         subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-i", clean, "-c:v", "libx265", "-x265-params",
